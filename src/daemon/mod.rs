@@ -1,0 +1,3 @@
+//! The only place with tasks, signals and a clock.
+
+pub mod clock;

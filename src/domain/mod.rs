@@ -1,0 +1,7 @@
+//! The ground floor: decides. No files, no network, no threads, no clock; all comes in by argument.
+
+pub mod airing;
+pub mod config;
+pub mod playlist;
+pub mod text;
+pub mod time;
