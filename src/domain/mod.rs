@@ -2,6 +2,7 @@
 
 pub mod airing;
 pub mod config;
+pub mod cron;
 pub mod playlist;
 pub mod text;
 pub mod time;
