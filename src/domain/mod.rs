@@ -4,5 +4,6 @@ pub mod airing;
 pub mod config;
 pub mod cron;
 pub mod playlist;
+pub mod schedule;
 pub mod text;
 pub mod time;
