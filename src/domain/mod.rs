@@ -4,6 +4,8 @@ pub mod airing;
 pub mod config;
 pub mod cron;
 pub mod playlist;
+pub mod playout;
 pub mod schedule;
+pub mod stage;
 pub mod text;
 pub mod time;

@@ -522,6 +522,24 @@ impl Programme {
         (0..self.offers.len()).filter(|i| !placed(*i)).map(|i| self.offers[i].full_id.clone()).collect()
     }
 
+    /// The level of a source in force.
+    pub fn origin_of(&self, source: &str) -> Option<Origin> {
+        if source == LOCAL {
+            return Some(Origin::Xa);
+        }
+        self.config.sources.iter().find(|s| &*s.id == source).map(|s| s.origin)
+    }
+
+    /// The same programme with no list in force since later than `now`: after the clock was set back, a moment
+    /// written down by the wrong clock must not silence the station until it comes round again.
+    pub fn in_force_by(&self, now: Wall) -> Programme {
+        let mut programme = self.clone();
+        programme.channels.iter_mut().for_each(|c| c.since = c.since.min(now));
+        programme.offers.iter_mut().for_each(|o| o.since = o.since.min(now));
+        programme.emergencies.iter_mut().for_each(|e| e.since = e.since.min(now));
+        programme
+    }
+
     fn forbidden_for(&self, source: &str, id: &str, facts: Option<&ClipFacts>, at: Wall) -> Option<Reason> {
         if self.clip_withdrawn(source, id, at) {
             return Some(Reason::Withdrawn);
