@@ -3,6 +3,9 @@
 pub mod airing;
 pub mod config;
 pub mod cron;
+pub mod document;
+pub mod fields;
+pub mod findings;
 pub mod playlist;
 pub mod playout;
 pub mod schedule;
