@@ -1,6 +1,7 @@
 //! The ground floor: decides. No files, no network, no threads, no clock; all comes in by argument.
 
 pub mod airing;
+pub mod chain;
 pub mod config;
 pub mod cron;
 pub mod document;
@@ -11,5 +12,6 @@ pub mod playout;
 pub mod schedule;
 pub mod simulate;
 pub mod stage;
+pub mod report;
 pub mod text;
 pub mod time;
