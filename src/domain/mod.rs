@@ -3,5 +3,6 @@
 pub mod airing;
 pub mod config;
 pub mod playlist;
+pub mod signature;
 pub mod text;
 pub mod time;
