@@ -2,6 +2,10 @@
 
 pub mod airing;
 pub mod config;
+pub mod cron;
+pub mod document;
+pub mod fields;
+pub mod findings;
 pub mod playlist;
 pub mod signature;
 pub mod text;
