@@ -1,3 +1,4 @@
 //! The only place with tasks, signals and a clock.
 
 pub mod clock;
+pub mod sync;
