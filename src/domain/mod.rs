@@ -10,5 +10,6 @@ pub mod playlist;
 pub mod playout;
 pub mod schedule;
 pub mod stage;
+pub mod station;
 pub mod text;
 pub mod time;
