@@ -9,6 +9,7 @@ pub mod findings;
 pub mod playlist;
 pub mod playout;
 pub mod schedule;
+pub mod simulate;
 pub mod stage;
 pub mod station;
 pub mod text;

@@ -292,6 +292,11 @@ impl Playout {
         Saved { stage: self.stage.clone(), fixed_until: self.fixed_until }
     }
 
+    /// Sessions already planned, for the next start.
+    pub fn planned(&self) -> Vec<(Wall, Arc<str>, Arc<str>)> {
+        self.planned.iter().cloned().collect()
+    }
+
     /// The rows name this output from now on.
     pub fn set_output(&mut self, output: String, pre_roll_ms: i64) {
         self.settings.output = output;

@@ -301,6 +301,13 @@ pub struct Voice {
     pub progress_ms: i64,
 }
 
+impl Voice {
+    /// Whether it is a relay window, without sound of ours.
+    pub fn relays(&self) -> bool {
+        self.relay
+    }
+}
+
 /// How an emergency stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct EmergencyRun {
