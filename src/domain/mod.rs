@@ -14,5 +14,6 @@ pub mod schedule;
 pub mod signature;
 pub mod simulate;
 pub mod stage;
+pub mod station;
 pub mod text;
 pub mod time;
