@@ -713,6 +713,10 @@ sentences! {
     // ---- sound (edge/decoder.rs, edge/speaker.rs)
 
     // ---- the daemon (daemon/, edge/control.rs)
+    /// An amplifier command failed.
+    HookFails { command: String, why: String } =>
+        "không chạy được lệnh \"{command}\" để bật/tắt tăng âm: {why}\n  Kiểm tra on_start, on_stop trong [output] và chạy thử lệnh ấy",
+        "cannot run \"{command}\" to switch the amplifier: {why}\n  Check on_start and on_stop in [output] and try the command by hand";
 
     // ---- commands (cli/)
 }
