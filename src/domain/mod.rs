@@ -3,5 +3,6 @@
 pub mod airing;
 pub mod config;
 pub mod playlist;
+pub mod render;
 pub mod text;
 pub mod time;
