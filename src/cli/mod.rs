@@ -1,5 +1,8 @@
 //! One file per command, each a short function over the floors below.
 
+pub mod devices;
+pub mod probe;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,10 +70,41 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    /// Các thiết bị âm thanh có trên máy (the audio devices of this machine)
+    #[command(after_help = devices::EXAMPLE)]
+    Devices,
+    /// Đo một tệp âm thanh (measure one audio file)
+    #[command(hide = true)]
+    Probe(probe::Arguments),
+}
 
 /// Parses the arguments and runs the command they name.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.command {}
+    let context = Context {
+        config: arguments.config,
+        language: language(arguments.lang.as_deref()),
+        language_forced: arguments.lang.is_some(),
+    };
+    let done = match arguments.command {
+        Command::Devices => devices::run(&context),
+        Command::Probe(probe) => probe::run(&probe),
+    };
+    done.unwrap_or_else(|failure| {
+        let message = failure.to_string();
+        if !message.is_empty() {
+            eprintln!("loaxa: {message}");
+        }
+        ExitCode::from(failure.exit_code())
+    })
+}
+
+/// The language asked for, or the environment's.
+fn language(asked: Option<&str>) -> Language {
+    let environment = || std::env::var("LC_MESSAGES").ok().filter(|v| !v.is_empty()).or(std::env::var("LANG").ok());
+    match asked.map(str::to_owned).or_else(environment) {
+        Some(name) if name.starts_with("en") => Language::En,
+        _ => Language::Vi,
+    }
 }
