@@ -185,6 +185,7 @@ pub fn measure_local(
                 audio.files.insert(clip.id.clone(), path);
             }
             Err((reason, text)) => {
+                clip.unfit = Some(reason);
                 // A length written by hand keeps the session clock right even when the file cannot be played.
                 audio.troubles.push((clip.id.clone(), reason, text));
             }

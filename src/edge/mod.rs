@@ -4,5 +4,7 @@ pub mod airing_log;
 pub mod amplifier;
 pub mod clip_store;
 pub mod control;
+pub mod decoder;
 pub mod http;
+pub mod speaker;
 pub mod systemd;
