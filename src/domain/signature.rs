@@ -485,6 +485,7 @@ fn read_published(bytes: &[u8]) -> Result<List, (String, usize)> {
             approved_by: None,
             approved_at: None,
             approved_doc: None,
+            unfit: None,
             gain_db: 0.0,
             span: 0..0,
         });

@@ -767,6 +767,94 @@ sentences! {
         "the name \"{name}\" in [output] device is not in the list";
 
     // ---- the daemon (daemon/, edge/control.rs)
+    /// A part of the daemon does not start.
+    StartFails { what: String, why: String } =>
+        "không khởi động được phần \"{what}\": {why}",
+        "cannot start \"{what}\": {why}";
+    /// The state folder cannot be used.
+    StateDirUnusable { dir: String, why: String } =>
+        "không dùng được thư mục dữ liệu \"{dir}\": {why}\n  Kiểm tra [state] dir và quyền ghi của người dùng loaxa",
+        "cannot use the state folder \"{dir}\": {why}\n  Check [state] dir and that the user loaxa may write there";
+    /// Another daemon has the state folder.
+    AlreadyRunning { dir: String } =>
+        "đã có một chương trình loaxa đang chạy với thư mục \"{dir}\"\n  Xem: systemctl status loaxa",
+        "another loaxa is running with \"{dir}\"\n  See: systemctl status loaxa";
+    /// Up and running.
+    DaemonReady { station: String } =>
+        "{station}: sẵn sàng",
+        "{station}: ready";
+    /// Ending softly.
+    DaemonEnds {} =>
+        "đang dừng chương trình",
+        "ending";
+    /// Rows did not reach the disk before the end.
+    RowsLeftUnwritten {} =>
+        "một số dòng nhật ký chưa ghi được xuống thẻ nhớ trước khi dừng",
+        "some rows of the log had not reached the disk when the program ended";
+    /// A clip has no file that can be played.
+    AudioAbsent { airing: String } =>
+        "không phát được \"{airing}\": thiếu tệp âm thanh\n  Chép tệp vào thư mục clips rồi chạy: loaxa check",
+        "cannot play \"{airing}\": its audio file is missing\n  Copy the file into the clips folder and run: loaxa check";
+    /// A list came into force.
+    ListReceived { source: String, serial: u64, at: String } =>
+        "{source}: Đã nhận bản mới số {serial} lúc {at}",
+        "{source}: list {serial} came into force at {at}";
+    /// The clock cannot be believed.
+    ClockUnknown {} =>
+        "Chưa phát: chưa có giờ chính xác\n  Nối mạng để lấy giờ, hoặc lắp đồng hồ có pin rồi đặt trust = \"rtc\"",
+        "Not playing: the time is not known\n  Connect the network, or fit a battery-backed clock and set trust = \"rtc\"";
+    /// A person silenced the station.
+    StoppedAlarm { since: String, by: String, days: i64 } =>
+        "Đã dừng từ {since} {by} ({days} ngày)\n  Phát tiếp: loaxa resume",
+        "Stopped since {since} {by} ({days} days)\n  To go on: loaxa resume";
+    /// A source is silent.
+    NoContact { source: String, since: String } =>
+        "Mất liên lạc với {source} từ {since}\n  Kiểm tra mạng; lịch đã nhận vẫn phát bình thường",
+        "No contact with {source} since {since}\n  Check the network; what was received goes on airing";
+    /// A list is no longer valid.
+    ListExpired { source: String, at: String } =>
+        "Danh sách của {source} đã hết hạn lúc {at}: bài của {source} không phát nữa\n  Báo {source} phát hành lại, rồi chạy: loaxa sync",
+        "The list of {source} expired at {at}: its clips air no more\n  Ask {source} to publish again, then run: loaxa sync";
+    /// A list will soon not be valid.
+    ListExpiresSoon { source: String, at: String } =>
+        "Danh sách của {source} sẽ hết hạn lúc {at}",
+        "The list of {source} expires at {at}";
+    /// An offer finds no place.
+    OfferHasNoPlace { offer: String } =>
+        "Bản tin \"{offer}\" không có chỗ trong buổi phát nào\n  Thêm {{ offers = \"priority\" }} vào items của một buổi trong local.toml",
+        "Offer \"{offer}\" has no place in any session\n  Add {{ offers = \"priority\" }} to the items of a session in local.toml";
+    /// A changed config was refused.
+    ConfigNotTaken { finding: String } =>
+        "không nhận cấu hình mới, vẫn dùng cấu hình cũ: {finding}\n  Chạy loaxa check để xem mọi chỗ sai",
+        "the changed config is refused, the old one stays in force: {finding}\n  Run loaxa check to see every mistake";
+    /// A changed config is in force.
+    ConfigTaken {} =>
+        "đã nhận cấu hình mới",
+        "the changed config is in force";
+    /// A change that a restart only can bring into force.
+    NeedsRestart {} =>
+        "thay đổi state.dir hoặc station.id chỉ có hiệu lực sau khi khởi động lại\n  Chạy: sudo systemctl restart loaxa",
+        "a change of state.dir or station.id needs a restart\n  Run: sudo systemctl restart loaxa";
+    /// No such clip.
+    NoSuchClip { clip: String } =>
+        "không có bài \"{clip}\"\n  Bài của đài viết mã (ban-tin), bài cấp trên viết đơn vị/mã (tinh/cd1), âm thử viết tone",
+        "there is no clip \"{clip}\"\n  The station's own by id (ban-tin), others as SOURCE/ID (tinh/cd1), the test tone as tone";
+    /// Something airs already.
+    PlayBusy {} =>
+        "không phát được bây giờ: đang có bài trên loa",
+        "cannot play now: something is on the air";
+    /// A rule or a person forbids it.
+    PlayForbidden { reason: String } =>
+        "không phát: {reason}",
+        "not played: {reason}";
+    /// State: stopped.
+    StateStopped {} => "Đã dừng", "Stopped";
+    /// State: on air.
+    StateOnAir { title: String } => "Đang phát: {title}", "On air: {title}";
+    /// State: no time.
+    StateWaitingForClock {} => "Chưa phát: chưa có giờ chính xác", "Not playing: the time is not known";
+    /// State: waiting.
+    StateIdle {} => "Chờ đến giờ", "Waiting";
     /// An amplifier command failed.
     HookFails { command: String, why: String } =>
         "không chạy được lệnh \"{command}\" để bật/tắt tăng âm: {why}\n  Kiểm tra on_start, on_stop trong [output] và chạy thử lệnh ấy",
