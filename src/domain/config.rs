@@ -5,6 +5,10 @@ use std::sync::Arc;
 use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 
+mod reading;
+
+pub use reading::read_config;
+
 use crate::domain::playlist::Span;
 use crate::domain::time::{QuietDays, QuietHours, Window, Zone};
 

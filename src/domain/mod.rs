@@ -2,6 +2,14 @@
 
 pub mod airing;
 pub mod config;
+pub mod cron;
+pub mod document;
+pub mod fields;
+pub mod findings;
 pub mod playlist;
+pub mod playout;
+pub mod schedule;
+pub mod simulate;
+pub mod stage;
 pub mod text;
 pub mod time;

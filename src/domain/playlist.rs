@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::time::{Days, Wall};
 
+mod reading;
+
+pub use reading::{Form, read_list};
+
 /// The source id of the commune's own list.
 pub const LOCAL: &str = "local";
 
