@@ -70,13 +70,15 @@ pub struct Options {
 pub enum StartError {
     /// The config cannot be read, or is refused: the findings, as people read them.
     Config(Vec<String>),
+    /// A file of the config cannot even be read.
+    Unreadable(Text),
     /// Something else: the sentence.
     Failed(Text),
 }
 
 impl From<Unreadable> for StartError {
     fn from(unreadable: Unreadable) -> Self {
-        StartError::Failed(unreadable.text())
+        StartError::Unreadable(unreadable.text())
     }
 }
 
@@ -810,7 +812,7 @@ impl Daemon {
     fn programme_changed(&mut self) {
         match programme(&self.config, self.own.as_ref(), &self.stored) {
             Ok(programme) => self.step(Event::Programme(programme)),
-            Err(StartError::Failed(text)) => self.alarm("config_refused", text),
+            Err(StartError::Failed(text) | StartError::Unreadable(text)) => self.alarm("config_refused", text),
             Err(StartError::Config(_)) => {}
         }
         let mut protected = self.protected.lock().unwrap_or_else(PoisonError::into_inner);
