@@ -67,6 +67,7 @@ pub struct Fields<'a> {
     /// How it is written, as `[[clips]]`; empty at the top of the file.
     pub place: &'static str,
     asked: Asked,
+    missing: Vec<(&'static str, String)>,
 }
 
 /// A value that stands under a key.
@@ -81,7 +82,7 @@ pub struct Held<'a> {
 impl<'a> Fields<'a> {
     /// Starts to read a table.
     pub fn new(table: &'a Table, span: Span, place: &'static str) -> Fields<'a> {
-        Fields { table, span, place, asked: Vec::new() }
+        Fields { table, span, place, asked: Vec::new(), missing: Vec::new() }
     }
 
     /// The value of a key that may be absent.
@@ -103,23 +104,20 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a key that must be there; `example` is a line as it might be written.
-    pub fn need(&mut self, key: &'static str, example: &str, notes: &mut Notes) -> Option<Held<'a>> {
+    pub fn need(&mut self, key: &'static str, example: &str) -> Option<Held<'a>> {
         let held = self.get(key);
         if held.is_none() {
-            self.missing(key, example, notes);
+            self.missing(key, example);
         }
         held
     }
 
     /// Notes that a key is missing.
-    pub fn missing(&self, key: &str, example: &str, notes: &mut Notes) {
-        // A near miss among the written keys is reported as an unknown key with this one as its hint.
-        let meant = |e: &&crate::domain::document::Entry| {
-            !self.asked.contains(&e.key.as_str()) && keys_meant(&e.key, &[key]).is_some()
-        };
-        if self.table.entries.iter().any(|e| meant(&e)) {
-            return;
-        }
+    pub fn missing(&mut self, key: &'static str, example: &str) {
+        self.missing.push((key, example.to_owned()));
+    }
+
+    fn note_missing(&self, key: &str, example: &str, notes: &mut Notes) {
         let text = if self.place.is_empty() {
             Text::MissingKeyTop { key: key.into() }
         } else {
@@ -132,8 +130,9 @@ impl<'a> Fields<'a> {
         notes.push(finding);
     }
 
-    /// Notes every key nobody asked for. `elsewhere` says in which table a key belongs.
+    /// Notes every key nobody asked for, and every key that is missing, unless it is there by another spelling.
     pub fn close(self, notes: &mut Notes) {
+        let mut misspelt = Vec::new();
         for entry in &self.table.entries {
             if self.asked.contains(&entry.key.as_str()) {
                 continue;
@@ -145,7 +144,10 @@ impl<'a> Fields<'a> {
                 Text::UnknownKey { key, place: self.place.into() }
             };
             let hint = match keys_meant(&entry.key, &self.asked) {
-                Some(meant) => Text::WriteKey { key: meant.into() },
+                Some(meant) => {
+                    misspelt.push(meant);
+                    Text::WriteKey { key: meant.into() }
+                }
                 None => match home_of(&entry.key, self.place) {
                     Some("") => Text::KeyBelongsTop { key: entry.key.clone() },
                     Some(place) => Text::KeyBelongs { key: entry.key.clone(), place: place.into() },
@@ -153,6 +155,11 @@ impl<'a> Fields<'a> {
                 },
             };
             notes.push(Finding::error("unknown_key", entry.key_span.clone(), text).hint(hint));
+        }
+        for (key, example) in &self.missing {
+            if !misspelt.contains(key) {
+                self.note_missing(key, example, notes);
+            }
         }
     }
 
@@ -212,7 +219,7 @@ impl<'a> Fields<'a> {
 
     /// Text that must be there and not be empty.
     pub fn need_text(&mut self, key: &'static str, example: &str, notes: &mut Notes) -> Option<(&'a str, Span)> {
-        self.need(key, example, notes).and_then(|held| held.text(notes))
+        self.need(key, example).and_then(|held| held.text(notes))
     }
 
     /// `true` or `false`.
@@ -251,7 +258,7 @@ impl<'a> Fields<'a> {
         example: &str,
         notes: &mut Notes,
     ) -> Option<i64> {
-        self.need(key, example, notes).and_then(|held| held.whole(min, max, notes))
+        self.need(key, example).and_then(|held| held.whole(min, max, notes))
     }
 
     /// A gain in dB; 0 when absent.
@@ -307,8 +314,8 @@ impl<'a> Fields<'a> {
 
     /// The window `from`, `to`, both needed.
     pub fn window(&mut self, notes: &mut Notes) -> Option<Window> {
-        let from = self.need("from", "from = \"05:00\"", notes).and_then(|h| h.time(notes));
-        let to = self.need("to", "to = \"06:00\"", notes).and_then(|h| h.time(notes));
+        let from = self.need("from", "from = \"05:00\"").and_then(|h| h.time(notes));
+        let to = self.need("to", "to = \"06:00\"").and_then(|h| h.time(notes));
         Some(Window { from: from?, to: to? })
     }
 
@@ -848,7 +855,7 @@ pub fn fold(text: &str) -> String {
 /// The nearest of several names, if one is near enough to be meant.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = fold(name);
-    let allowed = 1 + name.chars().count() / 4;
+    let allowed = (name.chars().count() / 3).max(1);
     names
         .into_iter()
         .map(|other| (strsim::damerau_levenshtein(&name, &fold(other)), other))

@@ -338,6 +338,9 @@ sentences! {
     WriteFile { line: String } => "tệp có trong thư mục: viết {line}", "the folder has: write {line}";
     CopyFile {} => "chép tệp vào thư mục đó, hoặc sửa tên", "copy the file into that folder, or mend the name";
     FolderUnreadable { folder: String, cause: String } => "không đọc được thư mục \"{folder}\": {cause}", "cannot read the folder \"{folder}\": {cause}";
+    ConfigRefused { file: String, errors: usize } =>
+        "không dùng được cấu hình \"{file}\": {errors} lỗi ở trên; sửa xong chạy loaxa check để xem lại",
+        "cannot use the config \"{file}\": {errors} errors above; mend them and run loaxa check";
     FileUnreadable { file: String, cause: String } => "không đọc được tệp \"{file}\": {cause}", "cannot read the file \"{file}\": {cause}";
     LocalListAbsent { file: String, cause: String } => "không đọc được danh sách của xã \"{file}\": {cause}", "cannot read the commune's list \"{file}\": {cause}";
     AllGood { files: usize } => "Không có lỗi ({files} tệp)", "No mistakes ({files} files)";
@@ -461,6 +464,21 @@ pub fn priority_words(priority: Priority, language: Language) -> &'static str {
         (Priority::Normal, Language::Vi) => "Thông thường",
         (Priority::Normal, Language::En) => "Normal",
     }
+}
+
+/// Why the system refused something, for the cause of a message; what has no words here is told as the system says it.
+pub fn system_words(error: &std::io::Error, language: Language) -> String {
+    use std::io::ErrorKind;
+    let (vi, en) = match error.kind() {
+        ErrorKind::NotFound => ("không có tệp hoặc thư mục này", "there is no such file or folder"),
+        ErrorKind::PermissionDenied => ("không có quyền", "permission denied"),
+        ErrorKind::IsADirectory => ("đây là thư mục, không phải tệp", "it is a folder, not a file"),
+        ErrorKind::NotADirectory => ("đây không phải thư mục", "it is not a folder"),
+        ErrorKind::StorageFull => ("đĩa đã đầy", "the disk is full"),
+        ErrorKind::ReadOnlyFilesystem => ("đĩa chỉ cho đọc", "the disk is read-only"),
+        _ => return error.to_string(),
+    };
+    if language == Language::Vi { vi.into() } else { en.into() }
 }
 
 /// A length of time in words, rounded to seconds: `1 phút 5 giây`.

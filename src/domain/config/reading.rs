@@ -47,7 +47,7 @@ fn config(mut top: Fields<'_>, trial: bool, notes: &mut Notes) -> Option<Config>
         Some(fields) => station(fields, notes),
         None => {
             if !top.has("station") {
-                top.missing("station", "[station]", notes);
+                top.missing("station", "[station]");
             }
             None
         }
@@ -63,7 +63,7 @@ fn config(mut top: Fields<'_>, trial: bool, notes: &mut Notes) -> Option<Config>
     let mut dayparts = Vec::new();
     for mut fields in top.tables("daypart", "[[daypart]]", notes) {
         let window = fields.window(notes);
-        let gain = fields.need("gain_db", "gain_db = -6.0", notes).and_then(|h| h.gain(notes));
+        let gain = fields.need("gain_db", "gain_db = -6.0").and_then(|h| h.gain(notes));
         fields.close(notes);
         dayparts.extend(window.zip(gain).map(|(window, gain_db)| Daypart { window, gain_db }));
     }
@@ -169,7 +169,7 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
             notes.push(Finding::error("bad_id", span.clone(), Text::LocalIsTaken {}));
         }
     }
-    f.need("origin", "origin = \"tinh\"", notes);
+    f.need("origin", "origin = \"tinh\"");
     let origin = f.choice(
         "origin",
         &[
@@ -194,7 +194,7 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
             );
         }
     }
-    let keys = f.need("public_keys", "public_keys = [\"RWQ...\"]", notes);
+    let keys = f.need("public_keys", "public_keys = [\"RWQ...\"]");
     let mut public_keys = Vec::new();
     if let Some(held) = keys {
         if matches!(&held.node.value, Value::List(list) if list.is_empty()) {
@@ -339,7 +339,7 @@ fn also(mut f: Fields<'_>, notes: &mut Notes) -> Option<(Window, QuietDays)> {
 }
 
 fn open(mut f: Fields<'_>, notes: &mut Notes) -> Option<QuietOpen> {
-    let date = f.need("date", "date = \"2026-02-16\"", notes).and_then(|h| h.date(notes));
+    let date = f.need("date", "date = \"2026-02-16\"").and_then(|h| h.date(notes));
     let window = f.window(notes);
     let by = f.need_text("by", "by = \"Nguyễn Văn A\"", notes).map(|(t, _)| t.to_owned());
     if let Some(window) = window

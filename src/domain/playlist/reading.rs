@@ -176,7 +176,7 @@ impl Reader {
             return;
         }
         let notes = &mut self.notes;
-        if let Some(held) = top.need("format", "\"format\": 1", notes)
+        if let Some(held) = top.need("format", "\"format\": 1")
             && let Some(format) = held.whole(0, i64::MAX, notes)
         {
             if format != 1 {
@@ -187,9 +187,9 @@ impl Reader {
         }
         let serial = top.need_whole("serial", 1, i64::MAX, "\"serial\": 1", notes);
         self.list.serial = serial.map(i64::unsigned_abs);
-        let issued = top.need("issued_at", "\"issued_at\": \"2022-09-28T14:05:00+07:00\"", notes);
+        let issued = top.need("issued_at", "\"issued_at\": \"2022-09-28T14:05:00+07:00\"");
         self.list.issued_at = issued.and_then(|h| h.moment(notes));
-        let expires = top.need("expires_at", "\"expires_at\": \"2022-10-29T14:05:00+07:00\"", notes);
+        let expires = top.need("expires_at", "\"expires_at\": \"2022-10-29T14:05:00+07:00\"");
         self.list.expires_at = expires.and_then(|h| h.moment(notes));
         if let (Some(issued), Some(until), Some(held)) = (self.list.issued_at, self.list.expires_at, expires) {
             if until <= issued {
@@ -310,7 +310,7 @@ impl Reader {
             f.whole("duration_ms", 1, longest, notes)
         };
         let title = f.need_text("title", "title = \"...\"", notes).map(|(t, _)| composed(t));
-        f.need("kind", "kind = \"ban_tin\"", notes);
+        f.need("kind", "kind = \"ban_tin\"");
         let kind = f.choice("kind", KINDS, notes);
         let campaign = f.get("campaign").and_then(|h| h.reference(notes));
         let mut topic = f.get("topic").and_then(|h| h.reference(notes));
@@ -373,7 +373,7 @@ impl Reader {
         if let Some((id, span)) = &id {
             ids.take(id, span, notes);
         }
-        let held = f.need("clips", "clips = [\"cd1\", \"cd2\"]", notes);
+        let held = f.need("clips", "clips = [\"cd1\", \"cd2\"]");
         let clips: Vec<Ref> =
             held.map(|h| h.each().filter_map(|one| one.reference(notes)).collect()).unwrap_or_default();
         if let Some(held) = held
@@ -384,7 +384,7 @@ impl Reader {
                     .hint(Text::WriteLine { line: "clips = [\"cd1\", \"cd2\"]".into() }),
             );
         }
-        let from = f.need("from", "from = \"2022-10-01\"", notes).and_then(|h| h.date(notes));
+        let from = f.need("from", "from = \"2022-10-01\"").and_then(|h| h.date(notes));
         f.close(notes);
         let (id, span) = id?;
         Some(Rotation { id, clips, from: from?, span })
@@ -410,7 +410,7 @@ impl Reader {
     /// The items of a slot, or of an offer, which may hold clips and rotations only.
     fn items(&mut self, f: &mut Fields<'_>, in_slot: bool) -> Vec<Item> {
         let example = if in_slot { "items = [\"nhac-hieu\", \"ban-tin\"]" } else { "items = [\"cd1\"]" };
-        let Some(held) = f.need("items", example, &mut self.notes) else { return Vec::new() };
+        let Some(held) = f.need("items", example) else { return Vec::new() };
         if matches!(&held.node.value, Value::List(list) if list.is_empty()) {
             self.notes.push(
                 Finding::error("empty", held.span(), Text::EmptyList { key: "items".into() })
@@ -497,7 +497,7 @@ impl Reader {
         let gain_db = f.gain(notes);
 
         let (kind, items) = if relay {
-            let length = f.need("length", "length = \"15m\"", notes);
+            let length = f.need("length", "length = \"15m\"");
             let length_ms = length.and_then(|h| h.duration(SECOND_MS, 24 * HOUR_MS, notes)).unwrap_or(MINUTE_MS);
             if let Some(span) = f.key_span("items") {
                 f.get("items");
@@ -555,7 +555,7 @@ impl Reader {
         let cron = f.get("cron");
         match (at, cron) {
             (None, None) => {
-                f.missing("at", "at = \"05:30\"", notes);
+                f.missing("at", "at = \"05:30\"");
                 (None, None)
             }
             (Some(_), Some(cron)) => {
@@ -641,7 +641,7 @@ impl Reader {
     fn special_day(&mut self, mut f: Fields<'_>) -> Option<SpecialDay> {
         let notes = &mut self.notes;
         let span = f.span.clone();
-        f.need("dates", "dates = [\"2022-10-10\"]", notes);
+        f.need("dates", "dates = [\"2022-10-10\"]");
         let dates = f.dates("dates", notes);
         if let Some(held) = f.get("dates")
             && matches!(&held.node.value, Value::List(list) if list.is_empty())
@@ -651,7 +651,7 @@ impl Reader {
                     .hint(Text::WriteLine { line: "dates = [\"2022-10-10\"]".into() }),
             );
         }
-        let skip = f.need("skip", "skip = [\"tiep-song-tinh\"]", notes);
+        let skip = f.need("skip", "skip = [\"tiep-song-tinh\"]");
         let skip = skip.map(|held| match &held.node.value {
             Value::Text(text) if text == "all" => Skip::All,
             _ => Skip::Slots(held.each().filter_map(|one| one.reference(notes)).collect()),
@@ -691,9 +691,9 @@ impl Reader {
         if let Some((id, span)) = &id {
             ids.take(id, span, notes);
         }
-        let clip = f.need("clip", "clip = \"bao\"", notes).and_then(|h| h.reference(notes));
-        let from = f.need("from", "from = \"2022-10-08T17:06:00+07:00\"", notes).and_then(|h| h.moment(notes));
-        let until = f.need("until", "until = \"2022-10-08T20:00:00+07:00\"", notes);
+        let clip = f.need("clip", "clip = \"bao\"").and_then(|h| h.reference(notes));
+        let from = f.need("from", "from = \"2022-10-08T17:06:00+07:00\"").and_then(|h| h.moment(notes));
+        let until = f.need("until", "until = \"2022-10-08T20:00:00+07:00\"");
         let until_at = until.and_then(|h| h.moment(notes));
         if let (Some(from), Some(end), Some(held)) = (from, until_at, until)
             && end <= from
