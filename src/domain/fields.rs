@@ -38,22 +38,41 @@ impl Notes {
     }
 }
 
-/// What must be read of a table whose form is broken elsewhere: findings that a slip of form causes are dropped.
-pub fn keep_beside_syntax_errors(finding: &Finding) -> bool {
-    const ABOUT_ONE_VALUE: [&str; 11] = [
-        "bad_time",
-        "bad_date",
-        "bad_moment",
-        "bad_duration",
-        "bad_days",
-        "bad_choice",
-        "bad_cron",
-        "bad_id",
-        "bad_size",
-        "wrong_type",
-        "out_of_range",
-    ];
-    ABOUT_ONE_VALUE.contains(&finding.code)
+/// Findings about one value, which hold whatever is wrong with the form of the file elsewhere.
+const ABOUT_ONE_VALUE: [&str; 11] = [
+    "bad_time",
+    "bad_date",
+    "bad_moment",
+    "bad_duration",
+    "bad_days",
+    "bad_choice",
+    "bad_cron",
+    "bad_id",
+    "bad_size",
+    "wrong_type",
+    "out_of_range",
+];
+
+impl Notes {
+    /// The findings, the first `form` of which are about the form of the file. A slip of form moves what follows
+    /// under another header; so with one only what is wrong in itself is worth saying, and one finding a line.
+    pub fn settled(self, form: usize) -> Vec<Finding> {
+        if form == 0 {
+            return self.list;
+        }
+        let line = |f: &Finding| self.lines.line_of(f.span.start);
+        let (form, others) = self.list.split_at(form);
+        // Of an unquoted value, what it should be says more than that it needs quotes.
+        let better = |f: &&Finding| f.code.starts_with("bad_") && f.code != "bad_id";
+        let (mut kept, mut told) = (Vec::new(), Vec::new());
+        for finding in form {
+            let inside = others.iter().filter(better).find(|o| line(o) == line(finding));
+            kept.push(inside.filter(|_| finding.code == "unquoted").unwrap_or(finding).clone());
+            told.push(line(finding));
+        }
+        kept.extend(others.iter().filter(|f| ABOUT_ONE_VALUE.contains(&f.code) && !told.contains(&line(f))).cloned());
+        kept
+    }
 }
 
 /// A key the reader asked for; what is not among them is unknown.
@@ -888,12 +907,24 @@ pub fn read_id(text: &str, span: &Span, notes: &mut Notes) -> Option<Arc<str>> {
 }
 
 /// Ids that were taken, of one kind.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Ids {
     lines: HashMap<Arc<str>, usize>,
 }
 
 impl Ids {
+    /// Whether an id is taken.
+    pub fn has(&self, id: &str) -> bool {
+        self.lines.contains_key(id)
+    }
+
+    /// The ids in the order of the file.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.lines.iter().collect();
+        names.sort_unstable_by_key(|(id, line)| (**line, (*id).clone()));
+        names.into_iter().map(|(id, _)| &**id).collect()
+    }
+
     /// Takes an id; says so when somebody had it before.
     pub fn take(&mut self, id: &Arc<str>, span: &Span, notes: &mut Notes) {
         let line = notes.line_of(span);
@@ -1043,6 +1074,15 @@ const VIETNAMESE: &[(&str, &[&str])] = &[
     ("cuc_bo", &["local"]),
     ("tiep_song", &["slots"]),
 ];
+
+/// The English key for a Vietnamese one, or the same without marks.
+pub fn english_key(written: &str) -> String {
+    let folded = fold(written);
+    match VIETNAMESE.iter().find(|(vi, _)| *vi == folded) {
+        Some((_, keys)) => keys[0].to_owned(),
+        None => folded,
+    }
+}
 
 /// The key of a table that somebody meant by another spelling.
 fn keys_meant<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {

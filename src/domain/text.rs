@@ -96,7 +96,12 @@ sentences! {
     CommaBetween {} =>
         "đặt dấu phẩy giữa hai mục: {{ clip = \"luat\", days = \"T2\" }}",
         "put a comma between two entries: {{ clip = \"luat\", days = \"T2\" }}";
-    UnclosedQuote {} => "thiếu dấu nháy đóng", "a closing quote is missing";
+    UnclosedQuote {} => "thiếu một dấu nháy", "a quote is missing";
+    CommentOrKey {} =>
+        "nếu là ghi chú, thêm # ở đầu dòng; nếu không, viết dạng khóa = \"giá trị\"",
+        "put # in front of a comment; else write key = \"value\"";
+    KeyWithMarks { key: String } => "khóa \"{key}\" có ký tự không dùng được", "the key \"{key}\" has characters that cannot be used";
+    DeleteIt {} => "xóa ký tự đó (đặt con trỏ ngay sau nó rồi bấm Backspace)", "delete it (put the cursor behind it and press Backspace)";
     Backslash {} => "dấu \\ trong chữ có nghĩa đặc biệt", "a \\ in a text has a special meaning";
     SlashInstead {} => "trong đường dẫn viết / thay cho \\", "in a path write / in place of \\";
     Unquoted { text: String } => "\"{text}\" phải đặt trong dấu nháy", "\"{text}\" needs quotes";
@@ -304,6 +309,7 @@ sentences! {
         "the relay \"{slot}\" on {date} runs into quiet hours: it will be cut at {at}";
     NoSuchSecond { slot: String, text: String } => "buổi phát \"{slot}\": giờ {text} không tồn tại (đổi giờ mùa hè), hôm đó không phát", "the slot \"{slot}\": the time {text} does not exist (summer time), it does not air that day";
     MissingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\": sẽ không phát", "the list of \"{source}\" has no \"{id}\": it will not air";
+    NothingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\"", "the list of \"{source}\" has no \"{id}\"";
     MissingTopicAbove { id: String, source: String } => "danh sách của \"{source}\" không có đợt hoặc chủ đề \"{id}\": lượt phát sẽ không được tính vào", "the list of \"{source}\" has no campaign or topic \"{id}\": airings will not count in it";
     LocalListMissing { id: String } => "danh sách của xã không có \"{id}\"", "the commune's list has no \"{id}\"";
     OfferWithoutPlace { offer: String } =>

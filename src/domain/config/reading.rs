@@ -8,7 +8,7 @@ use crate::domain::config::{
     Config, Daypart, Device, Language, Local, Origin, Output, QuietMain, QuietOpen, Source, State, Station, Trust,
 };
 use crate::domain::document::{self, Value};
-use crate::domain::fields::{Fields, Ids, Notes, keep_beside_syntax_errors, nearest, read_id};
+use crate::domain::fields::{Fields, Ids, Notes, nearest, read_id};
 use crate::domain::findings::{Finding, Reading};
 use crate::domain::playlist::{LOCAL, Span};
 use crate::domain::text::Text;
@@ -31,15 +31,7 @@ pub fn read_config(bytes: &[u8], trial: bool) -> Reading<Config> {
     let mut notes = Notes::new(text, form_findings);
     let Value::Table(table) = &root.value else { return Reading::settle(None, notes.list) };
     let config = config(Fields::new(table, 0..0, ""), trial, &mut notes);
-    let mut findings = notes.list;
-    if broken > 0 {
-        let mut index = 0;
-        findings.retain(|f| {
-            index += 1;
-            index <= broken || keep_beside_syntax_errors(f)
-        });
-    }
-    Reading::settle(config, findings)
+    Reading::settle(config, notes.settled(broken))
 }
 
 fn config(mut top: Fields<'_>, trial: bool, notes: &mut Notes) -> Option<Config> {
