@@ -5,6 +5,8 @@ mod export;
 mod probe;
 mod progress;
 mod verify;
+mod check;
+pub mod station;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -102,6 +104,9 @@ enum Command {
     Probe(probe::Arguments),
     /// Kiểm tra nhật ký và tệp âm thanh còn nguyên vẹn không (check log and clips, like an fsck)
     Verify(verify::Arguments),
+    /// Kiểm tra cấu hình và danh sách, chỉ rõ chỗ sai và cách sửa (check config and lists)
+    #[command(after_help = "Ví dụ (example):\n  loaxa check --config /etc/loaxa/station.toml")]
+    Check(check::Arguments),
 }
 
 /// Parses the arguments and runs the command they name.
@@ -123,6 +128,7 @@ pub fn run() -> ExitCode {
         Command::Export(arguments) => export::run(&context, &arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Verify(arguments) => verify::run(&context, &arguments),
+        Command::Check(arguments) => check::run(&context, &arguments),
     };
     done.unwrap_or_else(|failure| {
         if !matches!(failure, Failure::Said) {

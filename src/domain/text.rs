@@ -96,7 +96,12 @@ sentences! {
     CommaBetween {} =>
         "đặt dấu phẩy giữa hai mục: {{ clip = \"luat\", days = \"T2\" }}",
         "put a comma between two entries: {{ clip = \"luat\", days = \"T2\" }}";
-    UnclosedQuote {} => "thiếu dấu nháy đóng", "a closing quote is missing";
+    UnclosedQuote {} => "thiếu một dấu nháy", "a quote is missing";
+    CommentOrKey {} =>
+        "nếu là ghi chú, thêm # ở đầu dòng; nếu không, viết dạng khóa = \"giá trị\"",
+        "put # in front of a comment; else write key = \"value\"";
+    KeyWithMarks { key: String } => "khóa \"{key}\" có ký tự không dùng được", "the key \"{key}\" has characters that cannot be used";
+    DeleteIt {} => "xóa ký tự đó (đặt con trỏ ngay sau nó rồi bấm Backspace)", "delete it (put the cursor behind it and press Backspace)";
     Backslash {} => "dấu \\ trong chữ có nghĩa đặc biệt", "a \\ in a text has a special meaning";
     SlashInstead {} => "trong đường dẫn viết / thay cho \\", "in a path write / in place of \\";
     Unquoted { text: String } => "\"{text}\" phải đặt trong dấu nháy", "\"{text}\" needs quotes";
@@ -304,6 +309,7 @@ sentences! {
         "the relay \"{slot}\" on {date} runs into quiet hours: it will be cut at {at}";
     NoSuchSecond { slot: String, text: String } => "buổi phát \"{slot}\": giờ {text} không tồn tại (đổi giờ mùa hè), hôm đó không phát", "the slot \"{slot}\": the time {text} does not exist (summer time), it does not air that day";
     MissingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\": sẽ không phát", "the list of \"{source}\" has no \"{id}\": it will not air";
+    NothingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\"", "the list of \"{source}\" has no \"{id}\"";
     MissingTopicAbove { id: String, source: String } => "danh sách của \"{source}\" không có đợt hoặc chủ đề \"{id}\": lượt phát sẽ không được tính vào", "the list of \"{source}\" has no campaign or topic \"{id}\": airings will not count in it";
     LocalListMissing { id: String } => "danh sách của xã không có \"{id}\"", "the commune's list has no \"{id}\"";
     OfferWithoutPlace { offer: String } =>
@@ -338,6 +344,9 @@ sentences! {
     WriteFile { line: String } => "tệp có trong thư mục: viết {line}", "the folder has: write {line}";
     CopyFile {} => "chép tệp vào thư mục đó, hoặc sửa tên", "copy the file into that folder, or mend the name";
     FolderUnreadable { folder: String, cause: String } => "không đọc được thư mục \"{folder}\": {cause}", "cannot read the folder \"{folder}\": {cause}";
+    ConfigRefused { file: String, errors: usize } =>
+        "không dùng được cấu hình \"{file}\": {errors} lỗi ở trên; sửa xong chạy loaxa check để xem lại",
+        "cannot use the config \"{file}\": {errors} errors above; mend them and run loaxa check";
     FileUnreadable { file: String, cause: String } => "không đọc được tệp \"{file}\": {cause}", "cannot read the file \"{file}\": {cause}";
     LocalListAbsent { file: String, cause: String } => "không đọc được danh sách của xã \"{file}\": {cause}", "cannot read the commune's list \"{file}\": {cause}";
     AllGood { files: usize } => "Không có lỗi ({files} tệp)", "No mistakes ({files} files)";
@@ -959,6 +968,21 @@ pub fn priority_words(priority: Priority, language: Language) -> &'static str {
         (Priority::Normal, Language::Vi) => "Thông thường",
         (Priority::Normal, Language::En) => "Normal",
     }
+}
+
+/// Why the system refused something, for the cause of a message; what has no words here is told as the system says it.
+pub fn system_words(error: &std::io::Error, language: Language) -> String {
+    use std::io::ErrorKind;
+    let (vi, en) = match error.kind() {
+        ErrorKind::NotFound => ("không có tệp hoặc thư mục này", "there is no such file or folder"),
+        ErrorKind::PermissionDenied => ("không có quyền", "permission denied"),
+        ErrorKind::IsADirectory => ("đây là thư mục, không phải tệp", "it is a folder, not a file"),
+        ErrorKind::NotADirectory => ("đây không phải thư mục", "it is not a folder"),
+        ErrorKind::StorageFull => ("đĩa đã đầy", "the disk is full"),
+        ErrorKind::ReadOnlyFilesystem => ("đĩa chỉ cho đọc", "the disk is read-only"),
+        _ => return error.to_string(),
+    };
+    if language == Language::Vi { vi.into() } else { en.into() }
 }
 
 /// A length of time in words, rounded to seconds: `1 phút 5 giây`.

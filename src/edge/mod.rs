@@ -8,3 +8,4 @@ pub mod decoder;
 pub mod http;
 pub mod speaker;
 pub mod systemd;
+pub mod folder;
