@@ -385,8 +385,12 @@ sentences! {
     ListMalformed { source: String, finding: String, findings: usize } =>
         "danh sách của nguồn \"{source}\" có {findings} lỗi, không nhận: {finding}\nbáo đơn vị gửi; danh sách cũ vẫn phát",
         "the list of source \"{source}\" has {findings} errors and is refused: {finding}\ntell the sender; the old list stays";
+    /// A clip's file is of no kind we play.
+    ClipEndingUnknown { id: String } =>
+        "tệp của \"{id}\" không phải mp3, ogg, flac, wav, m4a hay aac",
+        "the file of \"{id}\" is none of mp3, ogg, flac, wav, m4a, aac";
     /// A list of a later format.
-    ListFormatUnknown { source: String, format: u64 } =>
+    ListFormatUnknown { source: String, format: i64 } =>
         "danh sách của nguồn \"{source}\" ở định dạng {format}, bản loaxa này chưa đọc được: giữ danh sách cũ\ncập nhật loaxa trên máy này",
         "the list of source \"{source}\" is in format {format}, which this loaxa cannot read: the old list stays\nupdate loaxa on this machine";
     /// The list of somebody else.
