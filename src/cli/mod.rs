@@ -1,5 +1,9 @@
 //! One file per command, each a short function over the floors below.
 
+mod export;
+mod progress;
+mod verify;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,10 +71,34 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    /// Xuất nhật ký phát thanh (export the airing log)
+    Export(export::Arguments),
+    /// Kiểm tra nhật ký và tệp âm thanh còn nguyên vẹn không (check log and clips, like an fsck)
+    Verify(verify::Arguments),
+}
 
 /// Parses the arguments and runs the command they name.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.command {}
+    let language = match arguments.lang.as_deref() {
+        Some("en") => Language::En,
+        Some(_) => Language::Vi,
+        None => {
+            let set = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
+            let english = set("LC_MESSAGES").or_else(|| set("LANG")).is_some_and(|v| v.starts_with("en"));
+            if english { Language::En } else { Language::Vi }
+        }
+    };
+    let context = Context { config: arguments.config, language, language_forced: arguments.lang.is_some() };
+    let done = match arguments.command {
+        Command::Export(arguments) => export::run(&context, &arguments),
+        Command::Verify(arguments) => verify::run(&context, &arguments),
+    };
+    done.unwrap_or_else(|failure| {
+        if !matches!(failure, Failure::Said) {
+            eprintln!("loaxa: {failure}");
+        }
+        ExitCode::from(failure.exit_code())
+    })
 }

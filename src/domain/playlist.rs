@@ -12,7 +12,8 @@ use crate::domain::time::{Days, Wall};
 
 mod reading;
 
-pub use reading::{Form, read_list};
+pub(crate) use reading::known;
+pub use reading::{Form, LONGEST_LIFE_MS, read_list};
 
 /// The source id of the commune's own list.
 pub const LOCAL: &str = "local";

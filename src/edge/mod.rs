@@ -1,3 +1,5 @@
 //! One file wraps one outside thing. Edges do not know each other; events travel up by a sender handed in.
+
+pub mod airing_log;
 pub mod clip_store;
 pub mod http;

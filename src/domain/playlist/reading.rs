@@ -813,7 +813,7 @@ fn own_id(list: &List) -> &str {
 }
 
 /// Every reference to a clip, rotation, offer or campaign.
-pub(crate) fn all_refs(list: &List) -> impl Iterator<Item = &Ref> {
+fn all_refs(list: &List) -> impl Iterator<Item = &Ref> {
     let items = list.slots.iter().flat_map(|s| &s.items).chain(list.offers.iter().flat_map(|o| &o.items));
     let items = items.filter_map(|i| match &i.what {
         What::Clip(r) | What::Rotation(r) | What::Offer(r) => Some(r),

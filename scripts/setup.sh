@@ -1,0 +1,123 @@
+# shellcheck shell=bash
+# Set-up shared by the scripts beside this file: sourced, never run. Installs only what is missing, says what, asks
+# nothing; a second run installs nothing and needs no network.
+#
+#   packages NAME...   Debian packages that must be there
+#   toolchain NAME...  a Rust toolchain new enough for Cargo.toml, with these parts (cargo, rustfmt, clippy)
+#   as_root CMD...     as root: directly, or through sudo
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck disable=SC2034
+target=${CARGO_TARGET_DIR:-$root/target}
+
+# What it takes to compile and to make sound; what the tests need besides.
+# shellcheck disable=SC2034
+build_packages=(build-essential pkg-config libasound2-dev ca-certificates curl)
+# shellcheck disable=SC2034
+play_packages=(libasound2-plugins)
+# shellcheck disable=SC2034
+test_packages=(pulseaudio pulseaudio-utils libasound2-plugins alsa-utils ffmpeg sox libsox-fmt-all espeak-ng minisign
+  sqlite3 shellcheck python3 git procps)
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+  say "error: $*"
+  exit 1
+}
+
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo -- "$@"
+  else
+    die "this needs root and there is no sudo; run as root: $*"
+  fi
+}
+
+# release -> "12", "13" or nothing when this is no Debian
+release() {
+  (
+    # shellcheck disable=SC1091
+    [[ -r /etc/os-release ]] && . /etc/os-release
+    case ${ID:-} in debian | raspbian) printf '%s' "${VERSION_ID:-}" ;; esac
+  )
+}
+
+packages() {
+  local name missing=()
+  if ! command -v dpkg-query >/dev/null; then
+    say "no Debian packages here; you need what these hold: $*"
+    return 0
+  fi
+  for name in "$@"; do
+    [[ $(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
+  done
+  ((${#missing[@]})) || return 0
+  case $(release) in
+    12 | 13) ;;
+    *) say "note: made for Debian 12 and 13, this is another release; trying the same package names" ;;
+  esac
+  say "installing: ${missing[*]}"
+  # An old package list may do; if it does not, the installation says so.
+  as_root apt-get update -qq || say "note: the package lists could not be refreshed; going on with those that are here"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
+    -o Dpkg::Use-Pty=0 "${missing[@]}" >&2 ||
+    die "could not install ${missing[*]}: is there a network? then run this again"
+}
+
+# wanted_rust -> rust-version of Cargo.toml
+wanted_rust() { sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$root/Cargo.toml"; }
+
+# rust_is_new_enough: is there a cargo with a rustc of at least that version?
+rust_is_new_enough() {
+  local have
+  command -v cargo >/dev/null && command -v rustc >/dev/null || return 1
+  have=$(cd "$root" && rustc --version 2>/dev/null | awk '{print $2}') || return 1
+  [[ -n $have && $(printf '%s\n%s\n' "$(wanted_rust)" "${have%%-*}" | sort -V | head -n 1) == "$(wanted_rust)" ]]
+}
+
+toolchain() {
+  local component
+  # A toolchain that an earlier run installed is not in PATH until the next login.
+  if [[ -d ${CARGO_HOME:-$HOME/.cargo}/bin ]]; then
+    PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+  fi
+  # Too old, but rustup is at hand: its newest one, for this run only. The user's own default stays.
+  if ! rust_is_new_enough && command -v rustup >/dev/null; then
+    export RUSTUP_TOOLCHAIN=stable
+  fi
+  if ! rust_is_new_enough; then
+    say "installing: Rust (stable), as loaxa needs $(wanted_rust) or newer"
+    if ! command -v rustup >/dev/null && [[ $(release) == 13 ]] && ! command -v rustc >/dev/null; then
+      packages rustup
+    fi
+    if command -v rustup >/dev/null; then
+      rustup toolchain install stable --profile minimal --no-self-update >&2 ||
+        die "could not install Rust: is there a network? then run this again"
+    else
+      packages curl ca-certificates
+      local installer
+      installer=$(mktemp)
+      curl --proto '=https' --tlsv1.2 -sSf --retry 3 -o "$installer" https://sh.rustup.rs ||
+        die "could not fetch the Rust installer (https://rustup.rs): is there a network? then run this again"
+      sh "$installer" -y -q --profile minimal --no-modify-path --default-toolchain stable >&2 ||
+        die "could not install Rust: see the lines above"
+      rm -f "$installer"
+      # Before an older rustc of the distribution.
+      PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+    fi
+    export RUSTUP_TOOLCHAIN=stable
+    rust_is_new_enough || die "Rust $(wanted_rust) or newer is needed, and there is only: $(rustc --version 2>&1)"
+  fi
+  export PATH
+  for component in "$@"; do
+    case $component in
+      cargo) continue ;;
+      rustfmt) cargo fmt --version >/dev/null 2>&1 && continue ;;
+      clippy) cargo clippy --version >/dev/null 2>&1 && continue ;;
+    esac
+    say "installing: $component"
+    rustup component add "$component" >&2 || die "could not install $component: is there a network? then run this again"
+  done
+}

@@ -1,0 +1,732 @@
+//! The heart: `step(now, event) -> actions`. Decides what is armed, played, cut, written and when to be woken;
+//! does nothing itself. What is on the air follows the rules kept in `stage`; this file adds what an unattended box
+//! needs around them: plans fixed in time, sounds armed one pre-roll ahead, absences settled, clock steps survived.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::airing::{EventKind, Reason, Write};
+use crate::domain::schedule::{ClipFacts, FIX_AHEAD_MS, Programme, Session, Walk};
+use crate::domain::stage::{Absence, Begin, Decision, Light, Stage, Stop, event};
+use crate::domain::time::{Now, SECOND_MS, Wall, Zone};
+
+/// The plan is looked at again at least so often, milliseconds: a timer that fails must not silence the station.
+pub const LOOK_AGAIN_MS: i64 = 30 * SECOND_MS;
+
+/// A difference between wall and boot time of this size is a step of the wall clock, milliseconds.
+const STEP_MS: i64 = 500;
+
+/// The amplifier stays on when the next sound is this close, milliseconds.
+const AMPLIFIER_LINGERS_MS: i64 = 10 * SECOND_MS;
+
+/// Played time is noted this often, milliseconds: after a cut it is the lower bound a row gives.
+const NOTE_EVERY_MS: i64 = 5 * SECOND_MS;
+
+/// So many sessions are remembered as planned, so that no step of the clock makes them air twice.
+const REMEMBERED_SESSIONS: usize = 4096;
+
+/// What the machine is told of its surroundings once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Intent flushed, amplifier on, device opened so long before a sound, milliseconds.
+    pub pre_roll_ms: i64,
+    /// From deciding an unforeseen sound to hearing it, milliseconds.
+    pub lead_ms: i64,
+    /// The name rows give the output.
+    pub output: String,
+    /// Whether sounds begin and end by themselves, exactly on time: in a simulation.
+    pub ideal: bool,
+}
+
+/// How the speaker ended an airing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedHow {
+    /// To its last sample.
+    Whole,
+    /// As told.
+    Cut,
+    /// The next one took over.
+    TakenOver,
+    /// At the quiet edge.
+    Quiet,
+    /// The device went.
+    DeviceLost,
+    /// The audio broke off.
+    Broken,
+}
+
+/// What the speaker reports, in wall time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// First sample.
+    Began {
+        /// The airing.
+        airing_id: String,
+        /// When, nanoseconds of wall time.
+        wall_ns: i64,
+        /// Against the instant aimed at, nanoseconds, positive late.
+        error_ns: i64,
+    },
+    /// So much so far.
+    Progress {
+        /// The airing.
+        airing_id: String,
+        /// Accepted, milliseconds.
+        played_ms: i64,
+    },
+    /// Over.
+    Ended {
+        /// The airing.
+        airing_id: String,
+        /// When, nanoseconds of wall time.
+        wall_ns: i64,
+        /// Accepted, milliseconds.
+        played_ms: i64,
+        /// How.
+        how: EndedHow,
+    },
+    /// It could not be taken.
+    Refused {
+        /// The airing.
+        airing_id: String,
+        /// Why: `clip_missing`, `clip_bad` or `late`.
+        reason: Reason,
+    },
+    /// The device is gone.
+    DeviceLost,
+    /// It is back.
+    DeviceBack,
+}
+
+impl Report {
+    /// The moment before which the report must not be acted on: the speaker knows of sounds while they are still on
+    /// their way through the device.
+    fn not_before(&self) -> Option<Wall> {
+        let ceil = |ns: i64| Wall(ns.div_euclid(1_000_000));
+        match self {
+            Report::Began { wall_ns, .. } => Some(ceil(*wall_ns)),
+            // What took over, or the edge, is decided on the stage at its own instant: let that come first.
+            Report::Ended { wall_ns, how: EndedHow::TakenOver | EndedHow::Quiet | EndedHow::Cut, .. } => {
+                Some(ceil(*wall_ns) + 5)
+            }
+            Report::Ended { wall_ns, .. } => Some(ceil(*wall_ns)),
+            _ => None,
+        }
+    }
+}
+
+/// What happens to the machine.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The time asked for has come.
+    Tick,
+    /// Other lists or another config have come into force.
+    Programme(Arc<Programme>),
+    /// From the speaker.
+    Speaker(Report),
+    /// The amplifier hook failed.
+    HookFailed,
+    /// A person silences the station.
+    Stop(Stop),
+    /// A person ends the silence.
+    Resume {
+        /// Who.
+        by: Option<String>,
+    },
+    /// A person plays a clip now.
+    Play {
+        /// Returned with the answer.
+        token: u64,
+        /// The clip.
+        clip: Arc<ClipFacts>,
+        /// The number of this manual play in the log.
+        number: u64,
+        /// Who.
+        by: Option<String>,
+    },
+    /// An event row of an edge: a list, an alarm, a config.
+    Note(Write),
+    /// The program is to end.
+    ShutDown,
+}
+
+/// Why a manual play did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayRefusal {
+    /// Something airs.
+    Busy,
+    /// A rule or a person forbids it; the row is written.
+    Forbidden(Reason),
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Commit to the log, in one transaction.
+    Write(Vec<Write>),
+    /// Arm a sound.
+    Play(Begin),
+    /// An armed sound belongs at another boot time: the wall clock was stepped.
+    Retime {
+        /// The airing.
+        airing_id: String,
+        /// The same wall time as before.
+        at: Wall,
+    },
+    /// End a sound, or take back one that is armed.
+    Cut {
+        /// The airing.
+        airing_id: String,
+        /// When its fade is over.
+        at: Wall,
+    },
+    /// Amplifier on or off.
+    Amplifier(bool),
+    /// A relay window begins or ends.
+    Relay {
+        /// Begins.
+        on: bool,
+        /// The airing, when it begins.
+        airing_id: Option<String>,
+    },
+    /// The answer to a manual play.
+    Answer {
+        /// As given.
+        token: u64,
+        /// The airing, or why not.
+        result: Result<String, PlayRefusal>,
+    },
+    /// Call `step` again then, or earlier.
+    WakeAt(Wall),
+}
+
+/// What must survive a restart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Saved {
+    /// The stage as it was.
+    pub stage: Stage,
+    /// Sessions that start up to here have had their plan fixed.
+    pub fixed_until: Wall,
+}
+
+/// How the last run ended, for the next.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// What was saved.
+    pub saved: Saved,
+    /// Why nothing happened since.
+    pub absence: Absence,
+    /// Played time noted per airing that was open, milliseconds.
+    pub noted_ms: HashMap<String, i64>,
+    /// `(session start, source, slot)` of sessions already planned.
+    pub planned: Vec<(Wall, Arc<str>, Arc<str>)>,
+}
+
+struct Armed {
+    begin: Begin,
+    /// The speaker has begun it before its instant was dealt with.
+    began: Option<(i64, i64)>,
+}
+
+/// The state machine.
+pub struct Playout {
+    programme: Arc<Programme>,
+    waiting_programme: Option<Arc<Programme>>,
+    settings: Settings,
+    walk: Walk,
+    stage: Stage,
+    fixed_until: Wall,
+    planned: BTreeSet<(Wall, Arc<str>, Arc<str>)>,
+    past: Option<(Absence, HashMap<String, i64>)>,
+    first_step: Option<Now>,
+    last_step: Option<Now>,
+    settled_past: bool,
+    armed: HashMap<String, Armed>,
+    held: Vec<Report>,
+    amplifier: bool,
+    noted_ms: i64,
+    changed: bool,
+}
+
+impl Playout {
+    /// A machine that goes on from `past`, or begins afresh.
+    pub fn new(programme: Arc<Programme>, settings: Settings, past: Option<Past>, now: Wall) -> Playout {
+        let (stage, fixed_until, past, planned) = match past {
+            Some(p) => (p.saved.stage, p.saved.fixed_until, Some((p.absence, p.noted_ms)), p.planned),
+            None => (Stage::new(now), now, None, Vec::new()),
+        };
+        Playout {
+            walk: Walk::new(programme.clone(), fixed_until),
+            programme,
+            waiting_programme: None,
+            settings,
+            stage,
+            fixed_until,
+            planned: planned.into_iter().collect(),
+            past,
+            first_step: None,
+            last_step: None,
+            settled_past: false,
+            armed: HashMap::new(),
+            held: Vec::new(),
+            amplifier: false,
+            noted_ms: 0,
+            changed: false,
+        }
+    }
+
+    /// What is in force.
+    pub fn programme(&self) -> &Arc<Programme> {
+        &self.programme
+    }
+
+    /// The stage, for showing.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// What must survive a restart.
+    pub fn saved(&self) -> Saved {
+        Saved { stage: self.stage.clone(), fixed_until: self.fixed_until }
+    }
+
+    /// Sessions already planned, for the next start.
+    pub fn planned(&self) -> Vec<(Wall, Arc<str>, Arc<str>)> {
+        self.planned.iter().cloned().collect()
+    }
+
+    /// The rows name this output from now on.
+    pub fn set_output(&mut self, output: String, pre_roll_ms: i64) {
+        self.settings.output = output;
+        self.settings.pre_roll_ms = pre_roll_ms;
+    }
+
+    fn light<'a>(&'a self, now: Now, armed: &'a [String]) -> Light<'a> {
+        Light {
+            programme: &self.programme,
+            output: &self.settings.output,
+            clock: now.clock,
+            live_from: now.wall(),
+            lead_ms: self.settings.lead_ms,
+            armed,
+            ideal: self.settings.ideal,
+        }
+    }
+
+    /// Decides. Time comes in, never asked for.
+    pub fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
+        let mut out = Vec::new();
+        let mut actions = Vec::new();
+        self.changed = false;
+        let first = *self.first_step.get_or_insert(now);
+        if let Some(last) = self.last_step.replace(now) {
+            self.clock_step(now.step_since_ms(&last), now, &mut out, &mut actions);
+        }
+        if !self.settled_past {
+            if !now.clock.trusted() {
+                return self.step_untrusted(now, event);
+            }
+            self.settle_past(first, now, &mut out);
+        }
+        let unsure = !now.clock.trusted();
+        if unsure && self.stage.absence.is_none() {
+            self.stage.absence = Some(Absence::ClockUnknown);
+        }
+        self.advance(now, now.wall(), &mut out);
+        if !unsure && self.stage.absence == Some(Absence::ClockUnknown) {
+            self.stage.absence = None;
+        }
+        let mut ticks = vec![event];
+        ticks.extend(self.waiting_programme.take().map(Event::Programme));
+        for event in ticks {
+            self.happens(now, event, &mut out, &mut actions);
+        }
+        self.release_held(now, &mut out);
+        self.advance(now, now.wall(), &mut out);
+        let foreseen = self.foresee(now);
+        self.carry_out(now, out, foreseen, actions)
+    }
+
+    /// The clock is not trusted and never was since the start: the past cannot be settled, nothing is planned.
+    fn step_untrusted(&mut self, now: Now, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Programme(programme) => self.waiting_programme = Some(programme),
+            Event::Play { token, .. } => {
+                let result = Err(PlayRefusal::Forbidden(Reason::ClockUnknown));
+                actions.push(Action::Answer { token, result });
+            }
+            Event::Stop(stop) => {
+                self.stage.stop = Some(stop.clone());
+                actions.push(Action::Write(vec![stop_row(&stop), self.save()]));
+            }
+            Event::Resume { by } => {
+                self.stage.stop = None;
+                actions.push(Action::Write(vec![event_row(EventKind::Resume, now.wall(), by), self.save()]));
+            }
+            Event::Note(write) => actions.push(Action::Write(vec![write])),
+            _ => {}
+        }
+        actions.push(Action::WakeAt(now.wall() + LOOK_AGAIN_MS));
+        actions
+    }
+
+    fn settle_past(&mut self, first: Now, now: Now, out: &mut Vec<Decision>) {
+        self.settled_past = true;
+        let wall = now.wall();
+        let untrusted_before = !first.clock.trusted();
+        if let Some((absence, noted)) = self.past.take() {
+            let armed = Vec::new();
+            let mut stage = std::mem::replace(&mut self.stage, Stage::new(wall));
+            stage.now = stage.now.min(wall);
+            stage.left(absence, |id| noted.get(id).copied(), &self.light(now, &armed), out);
+            self.stage = stage;
+            // This run began so long ago by the boot clock; before that the box was away.
+            let started = wall + -((now.boot_ns - first.boot_ns) / 1_000_000);
+            self.rewind(wall);
+            self.stage.set_emergencies(&self.programme.clone());
+            self.advance(now, started.min(wall), out);
+            if untrusted_before {
+                self.stage.absence = Some(Absence::ClockUnknown);
+                self.advance(now, wall, out);
+            }
+            self.stage.absence = None;
+            self.stage.conditions.device_ok = true;
+            self.stage.conditions.hook_failed = false;
+        } else {
+            // A fresh box: there is no past. What the wrong clock said is forgotten.
+            self.stage.now = wall;
+            self.fixed_until = wall;
+            self.rewind(wall);
+            self.stage.set_emergencies(&self.programme.clone());
+        }
+        self.changed = true;
+    }
+
+    /// Nothing planned may depend on moments that lie ahead only because the clock was wrong.
+    fn rewind(&mut self, wall: Wall) {
+        if self.fixed_until > wall + FIX_AHEAD_MS {
+            self.fixed_until = wall;
+        }
+        self.programme = Arc::new(self.programme.in_force_by(wall));
+        self.walk = Walk::new(self.programme.clone(), self.fixed_until.min(wall));
+    }
+
+    fn clock_step(&mut self, step_ms: i64, now: Now, out: &mut Vec<Decision>, actions: &mut Vec<Action>) {
+        if step_ms.abs() < STEP_MS {
+            return;
+        }
+        let detail = [("step_ms", step_ms.into()), ("direction", if step_ms > 0 { "forward" } else { "back" }.into())];
+        out.push(Decision::Write(event(EventKind::ClockStep, now.wall(), None, &detail)));
+        if !self.settled_past {
+            return;
+        }
+        self.stage.clock_stepped(step_ms, now.wall());
+        if step_ms < 0 {
+            self.fixed_until = self.fixed_until.min(now.wall());
+            self.programme = Arc::new(self.programme.in_force_by(now.wall()));
+            self.walk = Walk::new(self.programme.clone(), now.wall());
+        }
+        self.held.clear();
+        let armed = self.armed.values();
+        actions.extend(armed.map(|a| Action::Retime { airing_id: a.begin.airing_id.clone(), at: a.begin.at }));
+        self.changed = true;
+    }
+
+    /// Advances the stage, fixing each session's plan in its time on the way.
+    fn advance(&mut self, now: Now, to: Wall, out: &mut Vec<Decision>) {
+        let armed: Vec<String> = self.armed.keys().cloned().collect();
+        loop {
+            let fix_at = self.walk.next_start().map(|start| (start + -FIX_AHEAD_MS).max(self.stage.now));
+            let Some(fix_at) = fix_at.filter(|f| *f <= to) else { break };
+            let mut stage = std::mem::replace(&mut self.stage, Stage::new(to));
+            if fix_at > stage.now {
+                stage.advance(fix_at, &self.light(now, &armed), out);
+            }
+            self.stage = stage;
+            let before = out.len();
+            if let Some(session) = self.walk.next_before(fix_at.max(to) + FIX_AHEAD_MS + 1) {
+                self.fix(session, now, &armed, out);
+            }
+            self.changed |= out.len() != before;
+        }
+        let mut stage = std::mem::replace(&mut self.stage, Stage::new(to));
+        stage.advance(to.max(stage.now), &self.light(now, &armed), out);
+        self.stage = stage;
+        self.fixed_until = self.fixed_until.max(to + FIX_AHEAD_MS);
+    }
+
+    fn fix(&mut self, session: Session, now: Now, armed: &[String], out: &mut Vec<Decision>) {
+        self.fixed_until = self.fixed_until.max(session.start);
+        let name = (session.start, session.source.clone(), session.slot.clone());
+        if session.items.is_empty() || !self.planned.insert(name) {
+            return;
+        }
+        while self.planned.len() > REMEMBERED_SESSIONS {
+            self.planned.pop_first();
+        }
+        let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
+        stage.fix(session, &self.light(now, armed), out);
+        self.stage = stage;
+    }
+
+    fn happens(&mut self, now: Now, event: Event, out: &mut Vec<Decision>, actions: &mut Vec<Action>) {
+        let armed: Vec<String> = self.armed.keys().cloned().collect();
+        match event {
+            Event::Tick => {}
+            Event::Programme(programme) => {
+                self.programme = programme;
+                self.walk = Walk::new(self.programme.clone(), now.wall());
+                self.stage.set_emergencies(&self.programme.clone());
+                self.changed = true;
+            }
+            Event::Speaker(report) => self.held.push(report),
+            Event::HookFailed => {
+                let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
+                stage.hook_failed(&self.light(now, &armed), out);
+                self.stage = stage;
+            }
+            Event::Stop(stop) => {
+                out.push(Decision::Write(stop_row(&stop)));
+                let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
+                stage.stop(stop, &self.light(now, &armed), out);
+                self.stage = stage;
+                self.changed = true;
+            }
+            Event::Resume { by } => {
+                if self.stage.stop.take().is_some() {
+                    out.push(Decision::Write(event_row(EventKind::Resume, now.wall(), by)));
+                    self.changed = true;
+                }
+            }
+            Event::Play { token, clip, number, by } => {
+                let soon = self.armed.values().any(|a| a.begin.at <= now.wall() + self.settings.lead_ms);
+                let result = if self.stage.is_airing() || soon {
+                    Err(PlayRefusal::Busy)
+                } else {
+                    let gain_db = self.programme.manual_gain_db(clip.gain_db, now.wall());
+                    let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
+                    let result = stage.play(number, clip, gain_db, by, &self.light(now, &armed), out);
+                    self.stage = stage;
+                    result.map_err(PlayRefusal::Forbidden)
+                };
+                actions.push(Action::Answer { token, result });
+            }
+            Event::Note(write) => out.push(Decision::Write(write)),
+            Event::ShutDown => {
+                let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
+                stage.shut_down(&self.light(now, &armed), out);
+                self.stage = stage;
+                out.push(Decision::Write(event_row(EventKind::Shutdown, now.wall(), None)));
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Acts on what the speaker reported, each report at its own moment.
+    fn release_held(&mut self, now: Now, out: &mut Vec<Decision>) {
+        let wall = now.wall();
+        let (mut ready, held): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.held).into_iter().partition(|r| r.not_before().is_none_or(|t| t <= wall));
+        self.held = held;
+        ready.sort_by_key(|r| (r.not_before(), matches!(r, Report::Began { .. })));
+        for report in ready {
+            let armed: Vec<String> = self.armed.keys().cloned().collect();
+            let mut stage = std::mem::replace(&mut self.stage, Stage::new(wall));
+            let light = self.light(now, &armed);
+            match report {
+                Report::Began { airing_id, wall_ns, error_ns } => {
+                    if stage.began(&airing_id, wall_ns, error_ns) {
+                        out.push(Decision::Write(Write::Note { airing_id, played_ms: 0 }));
+                        self.noted_ms = 0;
+                        self.changed = true;
+                    } else if let Some(armed) = self.armed.get_mut(&airing_id) {
+                        armed.began = Some((wall_ns, error_ns));
+                    }
+                }
+                Report::Progress { airing_id, played_ms } => {
+                    stage.progressed(&airing_id, played_ms);
+                    if played_ms >= self.noted_ms + NOTE_EVERY_MS {
+                        self.noted_ms = played_ms;
+                        out.push(Decision::Write(Write::Note { airing_id, played_ms }));
+                    }
+                }
+                Report::Ended { airing_id, wall_ns, played_ms, how } => {
+                    let fault = match how {
+                        EndedHow::Whole | EndedHow::Cut => None,
+                        EndedHow::TakenOver => Some(Reason::HardStart),
+                        EndedHow::Quiet => Some(Reason::QuietHours),
+                        EndedHow::DeviceLost => Some(Reason::DeviceLost),
+                        EndedHow::Broken => Some(Reason::ClipBad),
+                    };
+                    if how == EndedHow::DeviceLost {
+                        stage.conditions.device_ok = false;
+                    }
+                    stage.ended(&airing_id, Wall(wall_ns.div_euclid(1_000_000)), played_ms, fault, &light, out);
+                    self.armed.remove(&airing_id);
+                }
+                Report::Refused { airing_id, reason } => {
+                    stage.refused(&airing_id, reason, &light, out);
+                    self.armed.remove(&airing_id);
+                }
+                Report::DeviceLost => stage.conditions.device_ok = false,
+                Report::DeviceBack => stage.conditions.device_ok = true,
+            }
+            self.stage = stage;
+            self.advance(now, wall, out);
+        }
+    }
+
+    /// What will begin within one pre-roll if nothing else happens: the stage itself, played ahead by an ideal
+    /// speaker on a device that works.
+    fn foresee(&self, now: Now) -> Vec<Begin> {
+        let wall = now.wall();
+        let horizon = wall + self.settings.pre_roll_ms;
+        if self.settings.ideal || self.stage.next_begin().is_none_or(|t| t > horizon) {
+            return Vec::new();
+        }
+        let mut ahead = self.stage.clone();
+        ahead.conditions.device_ok = true;
+        ahead.conditions.hook_failed = false;
+        let mut out = Vec::new();
+        let armed = Vec::new();
+        let light = Light { ideal: true, lead_ms: 0, ..self.light(now, &armed) };
+        ahead.advance(horizon, &light, &mut out);
+        out.into_iter()
+            .filter_map(|d| match d {
+                Decision::Begin(begin) if begin.at > wall => Some(begin),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn carry_out(&mut self, now: Now, out: Vec<Decision>, foreseen: Vec<Begin>, actions: Vec<Action>) -> Vec<Action> {
+        let wall = now.wall();
+        let mut writes = Vec::new();
+        let mut doing = Vec::new();
+        for decision in out {
+            match decision {
+                Decision::Write(write) => {
+                    if let Write::Close { airing_id } = &write {
+                        self.armed.remove(airing_id);
+                    }
+                    writes.push(write);
+                }
+                Decision::Begin(begin) => {
+                    self.changed = true;
+                    match self.armed.remove(&begin.airing_id) {
+                        Some(armed) => {
+                            if let Some((wall_ns, error_ns)) = armed.began {
+                                self.stage.began(&begin.airing_id, wall_ns, error_ns);
+                                writes.push(Write::Note { airing_id: begin.airing_id, played_ms: 0 });
+                                self.noted_ms = 0;
+                            }
+                        }
+                        None => {
+                            writes.push(intent(&begin, self.programme.zone));
+                            doing.push(Action::Play(begin));
+                        }
+                    }
+                }
+                Decision::Cut { airing_id, at } => doing.push(Action::Cut { airing_id, at }),
+                Decision::RelayBegins { airing_id } => {
+                    self.changed = true;
+                    doing.push(Action::Relay { on: true, airing_id: Some(airing_id) });
+                }
+                Decision::RelayEnds => doing.push(Action::Relay { on: false, airing_id: None }),
+            }
+        }
+        for begin in &foreseen {
+            if !self.armed.contains_key(&begin.airing_id) && !self.is_voice(&begin.airing_id) {
+                if self.stage.conditions.hook_failed {
+                    // Another try at the amplifier for this one.
+                    self.stage.conditions.hook_failed = false;
+                    self.amplifier = false;
+                }
+                writes.push(intent(begin, self.programme.zone));
+                doing.push(Action::Play(begin.clone()));
+                self.armed.insert(begin.airing_id.clone(), Armed { begin: begin.clone(), began: None });
+            }
+        }
+        // What was armed and is no longer to come: a stop, an emergency, another list.
+        let stale: Vec<String> = self
+            .armed
+            .iter()
+            .filter(|(id, a)| a.begin.at + SECOND_MS < wall || !foreseen.iter().any(|f| f.airing_id == **id))
+            .filter(|(id, _)| !self.is_voice(id))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for airing_id in stale {
+            self.armed.remove(&airing_id);
+            writes.push(Write::Close { airing_id: airing_id.clone() });
+            doing.push(Action::Cut { airing_id, at: wall });
+        }
+        // A relay window has its own call to the hooks; our sound needs the amplifier only when it is ours.
+        let sound_wanted = !self.armed.is_empty()
+            || (!self.stage.is_relaying()
+                && (self.stage.voice.is_some()
+                    || (!self.stage.conditions.device_ok && !self.stage.is_empty())
+                    || (self.amplifier && self.stage.next_begin().is_some_and(|t| t <= wall + AMPLIFIER_LINGERS_MS))));
+        let mut all = Vec::new();
+        if sound_wanted != self.amplifier && !self.settings.ideal {
+            self.amplifier = sound_wanted;
+            if sound_wanted {
+                doing.insert(0, Action::Amplifier(true));
+            } else {
+                doing.push(Action::Amplifier(false));
+            }
+        }
+        if self.changed || !writes.is_empty() {
+            writes.push(self.save());
+            all.push(Action::Write(writes));
+        }
+        all.extend(doing);
+        all.extend(actions);
+        all.push(Action::WakeAt(self.wake_at(wall)));
+        all
+    }
+
+    fn is_voice(&self, airing_id: &str) -> bool {
+        self.stage.voice.as_ref().is_some_and(|v| v.airing_id == airing_id)
+    }
+
+    fn save(&self) -> Write {
+        Write::Set { name: "playout".into(), value: serde_json::to_value(self.saved()).unwrap_or_default() }
+    }
+
+    fn wake_at(&self, wall: Wall) -> Wall {
+        let fix = self.walk.next_start().map(|start| start + -FIX_AHEAD_MS);
+        let pre_roll = self.settings.pre_roll_ms;
+        let arm = self.stage.next_begin_after(wall + pre_roll).map(|t| t + -pre_roll);
+        let held = self.held.iter().filter_map(|r| r.not_before()).min();
+        let event = self.stage.next_event(&self.programme, self.settings.ideal);
+        let next = [fix, arm, held, event].into_iter().flatten().min().unwrap_or(wall + LOOK_AGAIN_MS);
+        let latest = if self.settings.ideal { Wall(i64::MAX) } else { wall + LOOK_AGAIN_MS };
+        next.clamp(wall + 1, latest)
+    }
+}
+
+fn intent(begin: &Begin, zone: Zone) -> Write {
+    let body = serde_json::json!({
+        "at": zone.rfc3339(begin.at),
+        "clip": format!("{}/{}", begin.clip.source, begin.clip.id),
+        "sha256": begin.clip.sha256,
+        "kind": begin.kind,
+    });
+    Write::Intend { airing_id: begin.airing_id.clone(), body }
+}
+
+fn stop_row(stop: &Stop) -> Write {
+    let detail = [
+        ("until", stop.until.map_or(serde_json::Value::Null, |t| t.utc().to_rfc3339().into())),
+        ("but_emergency", stop.but_emergency.into()),
+        ("why", stop.why.clone().into()),
+    ];
+    event(EventKind::Stop, stop.since, stop.by.clone(), &detail)
+}
+
+fn event_row(kind: EventKind, at: Wall, by: Option<String>) -> Write {
+    event(kind, at, by, &[])
+}

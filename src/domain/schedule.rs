@@ -1,0 +1,956 @@
+//! From config and lists to sessions with their planned airings, in the order of time: rules R1, R2, R3 (session
+//! clock and length) and R5 (offers, rotations, exceptions). A [`Walk`] asks "which session next", so it can be
+//! replayed over a power cut and names what was missed.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::airing::Reason;
+use crate::domain::config::{Config, Language, Origin};
+use crate::domain::cron::{CronError, Recurrence};
+use crate::domain::playlist::{
+    Clip, ClipKind, Dates, Item, LOCAL, List, Offer, Priority, Ref, Skip, SlotKind, Start, What, Withdrawn,
+};
+use crate::domain::text::{Text, length_words};
+use crate::domain::time::{QuietHours, SECOND_MS, Wall, Zone};
+
+/// A session's plan is fixed so long before its start, milliseconds (invariant 6).
+pub const FIX_AHEAD_MS: i64 = 60 * SECOND_MS;
+
+/// A list and the moment it came into force on this box (invariant 11).
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The source's id in the config; `local` for the commune's own.
+    pub source: Arc<str>,
+    /// The list.
+    pub list: Arc<List>,
+    /// Since when.
+    pub since: Wall,
+}
+
+/// What a row says of a clip, as it was when the session was planned (invariant 4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClipFacts {
+    /// Where it comes from.
+    pub source: Arc<str>,
+    /// Level of that source.
+    pub origin: Origin,
+    /// Plain id.
+    pub id: Arc<str>,
+    /// Title.
+    pub title: Arc<str>,
+    /// What it is.
+    pub kind: ClipKind,
+    /// How much it matters.
+    pub priority: Priority,
+    /// Hash of the audio, when known.
+    pub sha256: Option<Arc<str>>,
+    /// Length, milliseconds; none when the audio could not be measured.
+    pub duration_ms: Option<i64>,
+    /// `SOURCE/ID`
+    pub campaign_id: Option<Arc<str>>,
+    /// `SOURCE/ID`
+    pub topic_id: Option<Arc<str>>,
+    /// The campaign's document.
+    pub doc_number: Option<Arc<str>>,
+    /// Who approved it.
+    pub approved_by: Option<Arc<str>>,
+    /// When.
+    pub approved_at: Option<Arc<str>>,
+    /// Whether it may air as far as approval goes.
+    pub approved: bool,
+    /// Serial of its list.
+    pub serial: Option<u64>,
+    /// Its own gain, dB.
+    pub gain_db: f64,
+}
+
+/// One planned airing of a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Where the clip comes from, also when no list has it.
+    pub source: Arc<str>,
+    /// Plain clip id; none for a relay window.
+    pub clip_id: Option<Arc<str>>,
+    /// What is known of the clip; none when no list has it, or for a relay.
+    pub clip: Option<Arc<ClipFacts>>,
+    /// `SOURCE/ID` of the offer that brought it.
+    pub offer: Option<Arc<str>>,
+    /// When it is to sound.
+    pub planned_at: Wall,
+    /// How long it lasts, milliseconds; 0 when it takes no time.
+    pub length_ms: i64,
+    /// Sum of station, daypart, slot and clip gain, dB.
+    pub gain_db: f64,
+    /// Why it was forbidden or dropped when the plan was made; such an item takes no time (rule R3).
+    pub forbidden: Option<Reason>,
+}
+
+/// One session, planned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose it is.
+    pub source: Arc<str>,
+    /// Plain slot id.
+    pub slot: Arc<str>,
+    /// Its name for people.
+    pub name: Arc<str>,
+    /// When it starts.
+    pub start: Wall,
+    /// What it does.
+    pub kind: SlotKind,
+    /// Hard or soft.
+    pub hard: Start,
+    /// How long it may wait for another session, milliseconds.
+    pub wait_up_to_ms: i64,
+    /// How late it may begin otherwise, milliseconds.
+    pub late_ms: i64,
+    /// Who gives way.
+    pub priority: Priority,
+    /// Whether a cut item is taken up again.
+    pub resume: bool,
+    /// Place of list and slot in config and file: settles ties (rule R4).
+    pub order: (u32, u32),
+    /// What it plays.
+    pub items: Vec<Planned>,
+}
+
+impl Session {
+    /// `slot_source/slot/session start`: names a session among all.
+    pub fn key(&self, zone: Zone) -> String {
+        session_key(&self.source, &self.slot, self.start, zone)
+    }
+
+    /// The planned end of its last item.
+    pub fn planned_end(&self) -> Wall {
+        self.items.iter().map(|i| i.planned_at + i.length_ms).max().unwrap_or(self.start)
+    }
+}
+
+/// `slot_source/slot/session start` (rule R7).
+pub fn session_key(source: &str, slot: &str, start: Wall, zone: Zone) -> String {
+    format!("{source}/{slot}/{}", zone.rfc3339_seconds(start))
+}
+
+/// An emergency of a list, ready to be played.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EmergencyPlan {
+    /// Whose it is.
+    pub source: Arc<str>,
+    /// Its id.
+    pub id: Arc<str>,
+    /// Where the clip comes from.
+    pub clip_source: Arc<str>,
+    /// Plain clip id.
+    pub clip_id: Arc<str>,
+    /// What is known of the clip.
+    pub clip: Option<Arc<ClipFacts>>,
+    /// First moment.
+    pub from: Wall,
+    /// No sounding is planned at or after.
+    pub until: Wall,
+    /// Soundings in a round.
+    pub repeat: u32,
+    /// Silence between two, milliseconds.
+    pub gap_ms: i64,
+    /// From round to round, milliseconds.
+    pub every_ms: Option<i64>,
+    /// Whether it may pass quiet hours.
+    pub passes_quiet: bool,
+    /// Since when its list is in force.
+    pub since: Wall,
+    /// Gain without daypart, dB.
+    pub gain_db: f64,
+}
+
+/// Where a withdrawal points, resolved.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Target {
+    Clip(Arc<str>, Arc<str>),
+    Offer(Arc<str>, Arc<str>),
+    Slot(Arc<str>, Arc<str>),
+    Emergency(Arc<str>, Arc<str>),
+}
+
+#[derive(Clone, Debug)]
+enum CompiledWhat {
+    Clip {
+        source: Arc<str>,
+        id: Arc<str>,
+        facts: Option<Arc<ClipFacts>>,
+    },
+    Rotation(usize),
+    Offer(usize),
+    Offers(Priority),
+    /// A name that leads nowhere, of a rotation or offer: no item.
+    Nothing,
+}
+
+#[derive(Clone, Debug)]
+struct CompiledItem {
+    what: CompiledWhat,
+    dates: Dates,
+}
+
+#[derive(Clone, Debug)]
+struct CompiledRotation {
+    clips: Vec<(Arc<str>, Arc<str>, Option<Arc<ClipFacts>>)>,
+    from: NaiveDate,
+}
+
+#[derive(Clone, Debug)]
+struct CompiledOffer {
+    full_id: Arc<str>,
+    target: Target,
+    items: Vec<CompiledItem>,
+    priority: Priority,
+    dates: Dates,
+    sessions_per_day: Option<u32>,
+    since: Wall,
+}
+
+#[derive(Clone, Debug)]
+struct CompiledSlot {
+    channel: usize,
+    order: (u32, u32),
+    target: Target,
+    slot: Arc<crate::domain::playlist::Slot>,
+    recurrence: Recurrence,
+    items: Vec<CompiledItem>,
+    /// Dates on which the list's own special days leave it out: not planned, no row, not counted.
+    own_skip: Vec<NaiveDate>,
+    /// Dates on which the local list skips another's slot: rows blocked, `special_day`.
+    local_skip: Vec<NaiveDate>,
+    /// Whether planning it changes a count that later sessions depend on.
+    counts: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Channel {
+    id: Arc<str>,
+    since: Wall,
+    expires_at: Option<Wall>,
+    own: bool,
+}
+
+/// A slot whose start time cannot be understood: `check` finds it before a list comes into force.
+#[derive(Debug, thiserror::Error)]
+#[error("slot \"{slot}\": {error}")]
+pub struct BadSlot {
+    /// The slot.
+    pub slot: String,
+    /// Why.
+    pub error: CronError,
+}
+
+/// Everything in force on the station, compiled for planning: references resolved, what is meant for other
+/// stations left out.
+#[derive(Clone, Debug)]
+pub struct Programme {
+    /// The station.
+    pub station_id: String,
+    /// The box.
+    pub device_id: String,
+    /// Its zone.
+    pub zone: Zone,
+    /// When nothing sounds.
+    pub quiet: QuietHours,
+    /// Emergencies meant for this station.
+    pub emergencies: Vec<EmergencyPlan>,
+    config: Arc<Config>,
+    channels: Vec<Channel>,
+    slots: Vec<CompiledSlot>,
+    rotations: Vec<CompiledRotation>,
+    offers: Vec<CompiledOffer>,
+    clips: HashMap<(Arc<str>, Arc<str>), Arc<ClipFacts>>,
+    withdrawn: HashMap<Target, Wall>,
+}
+
+impl Programme {
+    /// Compiles config and lists. `lists` may come in any order; a list of a source the config does not name is
+    /// left out.
+    pub fn new(config: Arc<Config>, lists: &[InForce]) -> Result<Programme, BadSlot> {
+        let mut order: Vec<(&InForce, Origin, bool, bool)> = Vec::new();
+        if let Some(local) = &config.local {
+            order.extend(lists.iter().find(|l| &*l.source == LOCAL).map(|l| (l, Origin::Xa, true, local.emergency)));
+        }
+        for source in &config.sources {
+            let found = lists.iter().find(|l| l.source == source.id);
+            order.extend(found.map(|l| (l, source.origin, source.slots, source.emergency)));
+        }
+        let station = config.station.id.clone();
+        let lists: Vec<&List> = order.iter().map(|(l, ..)| &*l.list).collect();
+        let ids: Vec<Arc<str>> = order.iter().map(|(l, ..)| l.source.clone()).collect();
+        let channels: Vec<Channel> = order
+            .iter()
+            .map(|(l, origin, ..)| Channel {
+                id: l.source.clone(),
+                since: l.since,
+                expires_at: l.list.expires_at,
+                own: &*l.source == LOCAL || origin.is_own(),
+            })
+            .collect();
+
+        let mut clips = HashMap::new();
+        for (channel, (in_force, origin, ..)) in order.iter().enumerate() {
+            for clip in &in_force.list.clips {
+                let facts = clip_facts(clip, &ids[channel], *origin, &in_force.list, &ids, &lists);
+                clips.insert((ids[channel].clone(), clip.id.clone()), Arc::new(facts));
+            }
+        }
+
+        let mut rotation_index = HashMap::new();
+        let mut offer_index = HashMap::new();
+        let mut rotations = Vec::new();
+        for (channel, list) in lists.iter().enumerate() {
+            for rotation in &list.rotations {
+                rotation_index.insert((ids[channel].clone(), rotation.id.clone()), rotations.len());
+                let members = rotation.clips.iter().map(|r| {
+                    let (source, id) = resolve(r, &ids[channel]);
+                    let facts = clips.get(&(source.clone(), id.clone())).cloned();
+                    (source, id, facts)
+                });
+                rotations.push(CompiledRotation { clips: members.collect(), from: rotation.from });
+            }
+        }
+        let mut offers: Vec<CompiledOffer> = Vec::new();
+        let compile = |item: &Item, home: &Arc<str>, offer_index: &HashMap<(Arc<str>, Arc<str>), usize>| {
+            let what = match &item.what {
+                What::Clip(r) => {
+                    let (source, id) = resolve(r, home);
+                    let facts = clips.get(&(source.clone(), id.clone())).cloned();
+                    CompiledWhat::Clip { source, id, facts }
+                }
+                What::Rotation(r) => {
+                    rotation_index.get(&resolve(r, home)).map_or(CompiledWhat::Nothing, |i| CompiledWhat::Rotation(*i))
+                }
+                What::Offer(r) => {
+                    offer_index.get(&resolve(r, home)).map_or(CompiledWhat::Nothing, |i| CompiledWhat::Offer(*i))
+                }
+                What::Offers(priority) => CompiledWhat::Offers(*priority),
+            };
+            CompiledItem { what, dates: item.dates.clone() }
+        };
+        for (channel, list) in lists.iter().enumerate() {
+            for offer in list.offers.iter().filter(|o: &&Offer| list.is_for(&o.stations, &station)) {
+                offer_index.insert((ids[channel].clone(), offer.id.clone()), offers.len());
+                offers.push(CompiledOffer {
+                    full_id: format!("{}/{}", ids[channel], offer.id).into(),
+                    target: Target::Offer(ids[channel].clone(), offer.id.clone()),
+                    items: offer.items.iter().map(|i| compile(i, &ids[channel], &HashMap::new())).collect(),
+                    priority: offer.priority,
+                    dates: offer.dates.clone(),
+                    sessions_per_day: offer.sessions_per_day,
+                    since: channels[channel].since,
+                });
+            }
+        }
+
+        let mut slots = Vec::new();
+        for (channel, (_, _, may_slots, _)) in order.iter().enumerate() {
+            let list = lists[channel];
+            if !may_slots {
+                continue;
+            }
+            for (place, slot) in list.slots.iter().enumerate() {
+                if !list.is_for(&slot.stations, &station) {
+                    continue;
+                }
+                let recurrence = Recurrence::of(slot).map_err(|error| BadSlot { slot: slot.id.to_string(), error })?;
+                let named = (ids[channel].clone(), slot.id.clone());
+                let skips = |by: usize| {
+                    let list = lists[by];
+                    let home = ids[by].clone();
+                    let named = named.clone();
+                    list.special_days
+                        .iter()
+                        .filter(|day| list.is_for(&day.stations, &station))
+                        .filter(move |day| match &day.skip {
+                            Skip::All => home == named.0,
+                            Skip::Slots(slots) => slots.iter().any(|r| resolve(r, &home) == named),
+                        })
+                        .flat_map(|day| day.dates.iter().copied())
+                        .collect::<Vec<_>>()
+                };
+                let local = ids.iter().position(|id| &**id == LOCAL);
+                let items: Vec<_> = slot.items.iter().map(|i| compile(i, &ids[channel], &offer_index)).collect();
+                slots.push(CompiledSlot {
+                    channel,
+                    order: (channel as u32, place as u32),
+                    target: Target::Slot(named.0.clone(), named.1.clone()),
+                    slot: Arc::new(slot.clone()),
+                    recurrence,
+                    own_skip: skips(channel),
+                    local_skip: local.filter(|l| *l != channel).map_or_else(Vec::new, skips),
+                    counts: items.iter().any(|i| !matches!(i.what, CompiledWhat::Clip { .. } | CompiledWhat::Nothing)),
+                    items,
+                });
+            }
+        }
+
+        let mut withdrawn = HashMap::new();
+        for (channel, list) in lists.iter().enumerate() {
+            let home = &ids[channel];
+            for w in &list.withdrawals {
+                let (r, make): (&Ref, fn(Arc<str>, Arc<str>) -> Target) = match &w.what {
+                    Withdrawn::Clip(r) => (r, Target::Clip),
+                    Withdrawn::Offer(r) => (r, Target::Offer),
+                    Withdrawn::Slot(r) => (r, Target::Slot),
+                    Withdrawn::Emergency(r) => (r, Target::Emergency),
+                };
+                let (source, id) = resolve(r, home);
+                // A source takes back its own; only the local list anybody's (rule R5).
+                if source == *home || &**home == LOCAL {
+                    let since = w.at.unwrap_or(channels[channel].since).max(channels[channel].since);
+                    let entry = withdrawn.entry(make(source, id)).or_insert(since);
+                    *entry = since.min(*entry);
+                }
+            }
+        }
+
+        let emergencies = order.iter().enumerate().flat_map(|(channel, (in_force, _, _, passes))| {
+            let list = lists[channel];
+            let home = ids[channel].clone();
+            let (clips, config, station) = (&clips, &config, &station);
+            list.emergencies.iter().filter(move |e| list.is_for(&e.stations, station)).map(move |e| {
+                let (clip_source, clip_id) = resolve(&e.clip, &home);
+                let clip = clips.get(&(clip_source.clone(), clip_id.clone())).cloned();
+                EmergencyPlan {
+                    source: home.clone(),
+                    id: e.id.clone(),
+                    gain_db: config.output.gain_db + clip.as_ref().map_or(0.0, |c| c.gain_db),
+                    clip_source,
+                    clip_id,
+                    clip,
+                    from: e.from,
+                    until: e.until,
+                    repeat: e.repeat.max(1),
+                    gap_ms: e.gap_ms,
+                    every_ms: e.every_ms,
+                    passes_quiet: *passes,
+                    since: in_force.since,
+                }
+            })
+        });
+        let emergencies = emergencies.collect();
+        Ok(Programme {
+            station_id: config.station.id.clone(),
+            device_id: config.station.device_id.clone(),
+            zone: config.station.timezone,
+            quiet: config.quiet(),
+            emergencies,
+            channels,
+            slots,
+            rotations,
+            offers,
+            clips,
+            withdrawn,
+            config,
+        })
+    }
+
+    /// The config it was made from.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// A clip by `SOURCE/ID`, or a plain id of the local list.
+    pub fn clip(&self, name: &str) -> Option<&Arc<ClipFacts>> {
+        let (source, id) = name.split_once('/').unwrap_or((LOCAL, name));
+        self.clips.get(&(Arc::from(source), Arc::from(id)))
+    }
+
+    /// Every clip that some list has.
+    pub fn clips(&self) -> impl Iterator<Item = &Arc<ClipFacts>> {
+        self.clips.values()
+    }
+
+    /// Gain of what is played by hand at `at`: station, daypart and clip, dB.
+    pub fn manual_gain_db(&self, clip_gain_db: f64, at: Wall) -> f64 {
+        self.config.output.gain_db + self.config.daypart_gain_db(self.zone.local(at).time()) + clip_gain_db
+    }
+
+    /// Since when a clip is withdrawn, if it is by `at`.
+    pub fn clip_withdrawn(&self, source: &str, id: &str, at: Wall) -> bool {
+        self.is_withdrawn(&Target::Clip(source.into(), id.into()), at)
+    }
+
+    /// Whether an offer, named `SOURCE/ID`, is withdrawn at `at`.
+    pub fn offer_withdrawn(&self, full_id: &str, at: Wall) -> bool {
+        full_id.split_once('/').is_some_and(|(s, id)| self.is_withdrawn(&Target::Offer(s.into(), id.into()), at))
+    }
+
+    /// Whether a slot is withdrawn at `at`.
+    pub fn slot_withdrawn(&self, source: &str, id: &str, at: Wall) -> bool {
+        self.is_withdrawn(&Target::Slot(source.into(), id.into()), at)
+    }
+
+    /// Whether an emergency is withdrawn at `at`.
+    pub fn emergency_withdrawn(&self, source: &str, id: &str, at: Wall) -> bool {
+        self.is_withdrawn(&Target::Emergency(source.into(), id.into()), at)
+    }
+
+    fn is_withdrawn(&self, target: &Target, at: Wall) -> bool {
+        self.withdrawn.get(target).is_some_and(|since| *since <= at)
+    }
+
+    /// The moments at which withdrawals take effect, for waking up.
+    pub fn withdrawals_after(&self, at: Wall) -> Option<Wall> {
+        self.withdrawn.values().copied().filter(|t| *t > at).min()
+    }
+
+    /// Whether a source's list has expired at `at`.
+    pub fn expired(&self, source: &str, at: Wall) -> bool {
+        self.channels.iter().any(|c| &*c.id == source && c.expires_at.is_some_and(|e| e <= at))
+    }
+
+    /// Offers that some place of an own slot takes, by `SOURCE/ID`: the others have no place at all.
+    pub fn offers_without_place(&self) -> Vec<Arc<str>> {
+        let placed = |index: usize| {
+            self.slots.iter().filter(|s| self.channels[s.channel].own).any(|s| {
+                s.items.iter().any(|i| match i.what {
+                    CompiledWhat::Offer(o) => o == index,
+                    CompiledWhat::Offers(least) => self.offers[index].priority >= least,
+                    _ => false,
+                })
+            })
+        };
+        (0..self.offers.len()).filter(|i| !placed(*i)).map(|i| self.offers[i].full_id.clone()).collect()
+    }
+
+    /// The level of a source in force.
+    pub fn origin_of(&self, source: &str) -> Option<Origin> {
+        if source == LOCAL {
+            return Some(Origin::Xa);
+        }
+        self.config.sources.iter().find(|s| &*s.id == source).map(|s| s.origin)
+    }
+
+    /// The same programme with no list in force since later than `now`: after the clock was set back, a moment
+    /// written down by the wrong clock must not silence the station until it comes round again.
+    pub fn in_force_by(&self, now: Wall) -> Programme {
+        let mut programme = self.clone();
+        programme.channels.iter_mut().for_each(|c| c.since = c.since.min(now));
+        programme.offers.iter_mut().for_each(|o| o.since = o.since.min(now));
+        programme.emergencies.iter_mut().for_each(|e| e.since = e.since.min(now));
+        programme
+    }
+
+    fn forbidden_for(&self, source: &str, id: &str, facts: Option<&ClipFacts>, at: Wall) -> Option<Reason> {
+        if self.clip_withdrawn(source, id, at) {
+            return Some(Reason::Withdrawn);
+        }
+        if self.expired(source, at) {
+            return Some(Reason::Expired);
+        }
+        match facts {
+            None => Some(Reason::ClipMissing),
+            Some(facts) if !facts.approved => Some(Reason::NotApproved),
+            Some(facts) if facts.duration_ms.is_none() => Some(Reason::ClipMissing),
+            Some(_) => None,
+        }
+    }
+}
+
+fn clip_facts(
+    clip: &Clip,
+    home: &Arc<str>,
+    origin: Origin,
+    list: &List,
+    ids: &[Arc<str>],
+    lists: &[&List],
+) -> ClipFacts {
+    let campaign = clip.campaign.as_ref().map(|r| resolve(r, home));
+    let doc_number = campaign.as_ref().and_then(|(source, id)| {
+        let list = ids.iter().position(|i| i == source).map(|i| lists[i])?;
+        list.campaigns.iter().find(|c| c.id == *id)?.doc_number.as_deref().map(Arc::from)
+    });
+    // A topic belongs to its campaign's list unless it says otherwise.
+    let topic_home = campaign.as_ref().map_or(home, |(source, _)| source).clone();
+    let full = |(source, id): (Arc<str>, Arc<str>)| Arc::from(format!("{source}/{id}"));
+    ClipFacts {
+        source: home.clone(),
+        origin,
+        id: clip.id.clone(),
+        title: clip.title.clone(),
+        kind: clip.kind,
+        priority: clip.priority,
+        sha256: clip.sha256.clone(),
+        duration_ms: clip.duration_ms,
+        topic_id: clip.topic.as_ref().map(|r| full(resolve(r, &topic_home))),
+        campaign_id: campaign.map(full),
+        doc_number,
+        approved_by: clip.approved_by.clone(),
+        approved_at: clip.approved_at.clone(),
+        approved: clip.is_approved(),
+        serial: list.serial,
+        gain_db: clip.gain_db,
+    }
+}
+
+fn resolve(r: &Ref, home: &Arc<str>) -> (Arc<str>, Arc<str>) {
+    (r.source.clone().unwrap_or_else(|| home.clone()), r.id.clone())
+}
+
+/// How often an offer entered sessions on one date, counted apart before and after its list came into force.
+#[derive(Clone, Copy, Debug, Default)]
+struct DayCount {
+    date: Option<NaiveDate>,
+    in_force: bool,
+    uses: u32,
+}
+
+/// Goes through the sessions of a programme in the order of time: session start, list order, file order. Carries
+/// the counts of rotations and offers, which reach back to before the moment asked for (rule R5).
+#[derive(Clone, Debug)]
+pub struct Walk {
+    programme: Arc<Programme>,
+    heap: BinaryHeap<Reverse<(Wall, (u32, u32), usize)>>,
+    rotation_uses: Vec<u64>,
+    offer_days: Vec<DayCount>,
+}
+
+impl Walk {
+    /// A walk whose first session is the first that starts at or after `from`.
+    pub fn new(programme: Arc<Programme>, from: Wall) -> Walk {
+        let zone = programme.zone;
+        let mut walk = Walk {
+            heap: BinaryHeap::with_capacity(programme.slots.len()),
+            rotation_uses: vec![0; programme.rotations.len()],
+            offer_days: vec![DayCount::default(); programme.offers.len()],
+            programme,
+        };
+        let programme = walk.programme.clone();
+        let today = zone.midnight(zone.date(from));
+        let begin = programme.rotations.iter().map(|r| zone.midnight(r.from)).min().unwrap_or(today).min(today);
+        for (index, slot) in programme.slots.iter().enumerate().filter(|(_, s)| s.counts) {
+            walk.push(index, slot.recurrence.next_after(begin + -1, zone));
+        }
+        while walk.heap.peek().is_some_and(|Reverse((start, ..))| *start < from) {
+            if let Some(Reverse((start, _, index))) = walk.heap.pop() {
+                walk.plan(index, start, true);
+                walk.push(index, programme.slots[index].recurrence.next_after(start, zone));
+            }
+        }
+        for (index, slot) in programme.slots.iter().enumerate().filter(|(_, s)| !s.counts) {
+            walk.push(index, slot.recurrence.next_after(from + -1, zone));
+        }
+        walk
+    }
+
+    fn push(&mut self, index: usize, start: Option<Wall>) {
+        self.heap.extend(start.map(|start| Reverse((start, self.programme.slots[index].order, index))));
+    }
+
+    /// When the next session starts, without planning it. It may turn out to be left out by a special day.
+    pub fn next_start(&self) -> Option<Wall> {
+        self.heap.peek().map(|Reverse((start, ..))| *start)
+    }
+
+    /// The next session that starts before `until`.
+    pub fn next_before(&mut self, until: Wall) -> Option<Session> {
+        while self.next_start()? < until {
+            let Reverse((start, _, index)) = self.heap.pop()?;
+            let programme = self.programme.clone();
+            self.push(index, programme.slots[index].recurrence.next_after(start, programme.zone));
+            // What was before a list came into force was never in force; it only counts in rotations.
+            let counting_only = start < programme.channels[programme.slots[index].channel].since;
+            if let Some(session) = self.plan(index, start, counting_only) {
+                return Some(session);
+            }
+        }
+        None
+    }
+
+    fn plan(&mut self, index: usize, start: Wall, counting_only: bool) -> Option<Session> {
+        let programme = self.programme.clone();
+        let slot = &programme.slots[index];
+        let zone = programme.zone;
+        let local = zone.local(start);
+        let date = local.date();
+        if slot.own_skip.contains(&date) {
+            return None;
+        }
+        let channel = &programme.channels[slot.channel];
+        // The moment the plan is fixed: what was decided by then counts (invariant 6).
+        let fixed_at = (start + -FIX_AHEAD_MS).max(channel.since);
+        let whole = if slot.local_skip.contains(&date) {
+            Some(Reason::SpecialDay)
+        } else if programme.is_withdrawn(&slot.target, fixed_at) {
+            Some(Reason::Withdrawn)
+        } else if channel.expires_at.is_some_and(|e| e <= fixed_at) {
+            Some(Reason::Expired)
+        } else {
+            None
+        };
+
+        let mut drafts: Vec<Draft> = Vec::with_capacity(slot.items.len() + 4);
+        if let SlotKind::Relay { length_ms } = slot.slot.kind {
+            drafts.push(Draft {
+                source: channel.id.clone(),
+                id: None,
+                facts: None,
+                offer: None,
+                unit: 0,
+                unit_priority: Priority::Normal,
+                length_ms,
+                forbidden: None,
+            });
+        } else {
+            let mut entered: Vec<usize> = Vec::new();
+            for (unit, item) in slot.items.iter().enumerate() {
+                if !item.dates.contain(date) {
+                    continue;
+                }
+                match &item.what {
+                    CompiledWhat::Offer(offer) => {
+                        if channel.own {
+                            self.enter(*offer, unit as u32 * 1000, start, date, fixed_at, &mut entered, &mut drafts);
+                        }
+                    }
+                    CompiledWhat::Offers(least) => {
+                        if channel.own {
+                            for (nth, offer) in (0..programme.offers.len())
+                                .filter(|o| programme.offers[*o].priority >= *least)
+                                .enumerate()
+                            {
+                                let unit = unit as u32 * 1000 + nth as u32;
+                                self.enter(offer, unit, start, date, fixed_at, &mut entered, &mut drafts);
+                            }
+                        }
+                    }
+                    _ => self.draft(item, None, unit as u32 * 1000, None, date, fixed_at, &mut drafts),
+                }
+            }
+        }
+        if counting_only {
+            return None;
+        }
+        for draft in &mut drafts {
+            draft.forbidden = whole.into_iter().chain(draft.forbidden).min();
+        }
+        if let Some(max_ms) = slot.slot.max_length_ms {
+            shorten(&mut drafts, max_ms);
+        }
+        let gain = programme.config.output.gain_db + slot.slot.gain_db;
+        let dayparts = !programme.config.dayparts.is_empty();
+        let mut at = start;
+        let items = drafts.into_iter().map(|draft| {
+            let length_ms = if draft.forbidden.is_some() { 0 } else { draft.length_ms };
+            let daypart = if dayparts { programme.config.daypart_gain_db(zone.local(at).time()) } else { 0.0 };
+            let planned = Planned {
+                gain_db: gain + daypart + draft.facts.as_ref().map_or(0.0, |f| f.gain_db),
+                source: draft.source,
+                clip_id: draft.id,
+                clip: draft.facts,
+                offer: draft.offer,
+                planned_at: at,
+                length_ms,
+                forbidden: draft.forbidden,
+            };
+            at = at + length_ms;
+            planned
+        });
+        Some(Session {
+            items: items.collect(),
+            source: channel.id.clone(),
+            slot: slot.slot.id.clone(),
+            name: slot.slot.name.clone(),
+            start,
+            kind: slot.slot.kind,
+            // A relay is a hard slot of normal priority that may begin at any second of its window (rule R4).
+            hard: if matches!(slot.slot.kind, SlotKind::Relay { .. }) { Start::Hard } else { slot.slot.start },
+            wait_up_to_ms: relay_window(slot.slot.kind).unwrap_or(slot.slot.wait_up_to_ms),
+            late_ms: relay_window(slot.slot.kind).unwrap_or(slot.slot.late_ms),
+            priority: if relay_window(slot.slot.kind).is_some() { Priority::Normal } else { slot.slot.priority },
+            resume: slot.slot.resume,
+            order: slot.order,
+        })
+    }
+
+    /// Lets an offer into a session, if it may: once, on its days, in the first so many sessions of the date.
+    #[allow(clippy::too_many_arguments)] // the session being planned, in parts
+    fn enter(
+        &mut self,
+        offer: usize,
+        unit: u32,
+        start: Wall,
+        date: NaiveDate,
+        fixed_at: Wall,
+        entered: &mut Vec<usize>,
+        drafts: &mut Vec<Draft>,
+    ) {
+        let programme = self.programme.clone();
+        let compiled = &programme.offers[offer];
+        if entered.contains(&offer) || !compiled.dates.contain(date) {
+            return;
+        }
+        let in_force = start >= compiled.since;
+        let count = &mut self.offer_days[offer];
+        if count.date != Some(date) || count.in_force != in_force {
+            *count = DayCount { date: Some(date), in_force, uses: 0 };
+        }
+        if compiled.sessions_per_day.is_some_and(|most| count.uses >= most) {
+            return;
+        }
+        count.uses += 1;
+        entered.push(offer);
+        let withdrawn = programme.is_withdrawn(&compiled.target, fixed_at).then_some(Reason::Withdrawn);
+        let before = drafts.len();
+        for item in compiled.items.iter().filter(|i| i.dates.contain(date)) {
+            let unit_of = Some((compiled.full_id.clone(), compiled.priority));
+            self.draft(item, unit_of, unit, withdrawn, date, fixed_at, drafts);
+        }
+        if !in_force {
+            // Its list was not here yet: the use counts in rotations, nothing is planned.
+            drafts.truncate(before);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the session being planned, in parts
+    fn draft(
+        &mut self,
+        item: &CompiledItem,
+        offer: Option<(Arc<str>, Priority)>,
+        unit: u32,
+        forbidden: Option<Reason>,
+        date: NaiveDate,
+        fixed_at: Wall,
+        drafts: &mut Vec<Draft>,
+    ) {
+        let (source, id, facts) = match &item.what {
+            CompiledWhat::Clip { source, id, facts } => (source.clone(), id.clone(), facts.clone()),
+            CompiledWhat::Rotation(index) => {
+                let rotation = &self.programme.rotations[*index];
+                if date < rotation.from || rotation.clips.is_empty() {
+                    return;
+                }
+                let n = self.rotation_uses[*index];
+                self.rotation_uses[*index] += 1;
+                rotation.clips[(n % rotation.clips.len() as u64) as usize].clone()
+            }
+            _ => return,
+        };
+        let own = self.programme.forbidden_for(&source, &id, facts.as_deref(), fixed_at);
+        let (offer, offer_priority) = offer.unzip();
+        drafts.push(Draft {
+            unit_priority: offer_priority.unwrap_or_else(|| facts.as_ref().map_or(Priority::Normal, |f| f.priority)),
+            length_ms: facts.as_ref().and_then(|f| f.duration_ms).unwrap_or(0),
+            source,
+            id: Some(id),
+            facts,
+            offer,
+            unit,
+            forbidden: forbidden.into_iter().chain(own).min(),
+        });
+    }
+}
+
+fn relay_window(kind: SlotKind) -> Option<i64> {
+    match kind {
+        SlotKind::Relay { length_ms } => Some(length_ms),
+        SlotKind::Session => None,
+    }
+}
+
+/// An item on its way into a plan. Items of one unit stay or go together: an offer is one, any other item is its own.
+struct Draft {
+    source: Arc<str>,
+    id: Option<Arc<str>>,
+    facts: Option<Arc<ClipFacts>>,
+    offer: Option<Arc<str>>,
+    unit: u32,
+    unit_priority: Priority,
+    length_ms: i64,
+    forbidden: Option<Reason>,
+}
+
+/// Keeps a session within its length (rule R3): the frame always stays; of the rest stays what still fits, priority
+/// before normal, first before last, an offer as a whole.
+fn shorten(drafts: &mut [Draft], max_ms: i64) {
+    let mut units: BTreeMap<(Reverse<Priority>, u32), i64> = BTreeMap::new();
+    let mut total = 0;
+    for draft in drafts.iter().filter(|d| d.forbidden.is_none()) {
+        let frame = draft.offer.is_none() && draft.facts.as_ref().is_some_and(|f| f.kind.is_frame());
+        if frame {
+            total += draft.length_ms;
+        } else {
+            *units.entry((Reverse(draft.unit_priority), draft.unit)).or_default() += draft.length_ms;
+        }
+    }
+    let mut dropped = Vec::new();
+    for ((_, unit), length_ms) in units {
+        if total + length_ms <= max_ms {
+            total += length_ms;
+        } else {
+            dropped.push(unit);
+        }
+    }
+    for draft in drafts.iter_mut().filter(|d| d.forbidden.is_none() && dropped.contains(&d.unit)) {
+        draft.forbidden = Some(Reason::TooLong);
+    }
+}
+
+/// Two sessions that want the same time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clash {
+    /// What is cut or waited for: title or session name, and its time.
+    pub first: (String, Wall, Wall),
+    /// What comes into its way.
+    pub second: (String, Wall, Wall),
+}
+
+impl Clash {
+    /// How long both want the air, milliseconds.
+    pub fn overlap_ms(&self) -> i64 {
+        self.first.2.min(self.second.2) - self.first.1.max(self.second.1)
+    }
+
+    /// The sentence for people.
+    pub fn text(&self, zone: Zone, language: Language) -> Text {
+        let time = |t: Wall| zone.local(t).format("%H:%M:%S").to_string();
+        Text::Clash {
+            first: self.first.0.clone(),
+            first_from: time(self.first.1),
+            first_to: time(self.first.2),
+            second: self.second.0.clone(),
+            second_from: time(self.second.1),
+            second_to: time(self.second.2),
+            overlap: length_words(self.overlap_ms(), language),
+        }
+    }
+}
+
+/// Every clash among the sessions that start in `[from, until)`, one per pair of sessions: the first items of both
+/// that overlap.
+pub fn clashes(programme: &Arc<Programme>, from: Wall, until: Wall) -> Vec<Clash> {
+    let mut walk = Walk::new(programme.clone(), from);
+    let mut running: Vec<Session> = Vec::new();
+    let mut found = Vec::new();
+    while let Some(session) = walk.next_before(until) {
+        running.retain(|earlier| earlier.planned_end() > session.start);
+        for earlier in &running {
+            let sounding = |s: &Session| -> Vec<(String, Wall, Wall)> {
+                s.items
+                    .iter()
+                    .filter(|i| i.forbidden.is_none() && i.length_ms > 0)
+                    .map(|i| {
+                        let name = i.clip.as_ref().map_or_else(|| s.name.to_string(), |c| c.title.to_string());
+                        (name, i.planned_at, i.planned_at + i.length_ms)
+                    })
+                    .collect()
+            };
+            let second = sounding(&session);
+            let pair = sounding(earlier).into_iter().find_map(|a| {
+                second.iter().find(|b| a.1 < b.2 && b.1 < a.2).map(|b| Clash { first: a.clone(), second: b.clone() })
+            });
+            found.extend(pair);
+        }
+        running.push(session);
+    }
+    found
+}

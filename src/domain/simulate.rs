@@ -1,0 +1,281 @@
+//! The rehearsal (rule R9): the same state machine, driven through simulated time with an ideal speaker. What
+//! happens to the box on the way - power cuts, a device that goes, a clock that jumps, people - comes in as
+//! incidents. Same input, same rows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::domain::airing::{Airing, Entry, Reason, Write};
+use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Settings};
+use crate::domain::schedule::Programme;
+use crate::domain::stage::{Absence, Stop};
+use crate::domain::time::{ClockState, Now, Wall};
+
+/// The name rows give the output of a rehearsal.
+pub const OUTPUT: &str = "simulation";
+
+/// Something that happens to the box. Moments are true time: what an unstepped clock would show.
+#[derive(Clone, Debug)]
+pub enum Incident {
+    /// The box goes, and is back at a moment.
+    Away(Absence, Wall),
+    /// The audio device goes.
+    DeviceLost,
+    /// It is back.
+    DeviceBack,
+    /// The amplifier's next switching on fails.
+    HookFails,
+    /// The wall clock jumps by so many milliseconds.
+    ClockStep(i64),
+    /// The clock is trusted from now on, or no more.
+    Clock(ClockState),
+    /// A person silences the station.
+    Stop {
+        /// How long, milliseconds; none: until resumed.
+        for_ms: Option<i64>,
+        /// Whether emergencies pass.
+        but_emergency: bool,
+    },
+    /// A person ends the silence.
+    Resume,
+    /// Other lists or config come into force.
+    Programme(Arc<Programme>),
+    /// The audio of a clip, `SOURCE/ID`, is missing or broken from now on.
+    Clip(String, Reason),
+    /// A person plays a clip, `SOURCE/ID`.
+    Play(String),
+}
+
+/// A stretch of simulated time and what happens in it.
+#[derive(Clone, Debug)]
+pub struct Rehearsal {
+    /// The lists come into force and the first session may start.
+    pub from: Wall,
+    /// Rows planned before this are wanted.
+    pub to: Wall,
+    /// What happens, in any order.
+    pub incidents: Vec<(Wall, Incident)>,
+    /// Whether the clock is trusted at the start.
+    pub clock: ClockState,
+}
+
+/// A row of a rehearsal and the moment it would have been written.
+#[derive(Clone, Debug)]
+pub struct Rehearsed {
+    /// The row.
+    pub entry: Entry,
+    /// When, by the box's own clock.
+    pub recorded_at: Wall,
+    /// Counts the boots from 1.
+    pub boot: u32,
+}
+
+/// What came of a manual play.
+pub type Answers = Vec<Result<String, PlayRefusal>>;
+
+struct World {
+    playout: Option<Playout>,
+    rows: Vec<Rehearsed>,
+    answers: Answers,
+    boot: u32,
+    booted: Wall,
+    offset_ms: i64,
+    clock: ClockState,
+    programme: Arc<Programme>,
+    bad: HashMap<String, Reason>,
+    wake: Wall,
+    played: u64,
+    planned: Vec<(Wall, Arc<str>, Arc<str>)>,
+}
+
+fn settings() -> Settings {
+    Settings { pre_roll_ms: 0, lead_ms: 0, output: OUTPUT.into(), ideal: true }
+}
+
+impl World {
+    fn now(&self, truth: Wall) -> Now {
+        Now {
+            wall_ns: (truth.0 + self.offset_ms) * 1_000_000,
+            boot_ns: (truth - self.booted) * 1_000_000,
+            clock: self.clock,
+        }
+    }
+
+    fn step(&mut self, truth: Wall, event: Event) {
+        let now = self.now(truth);
+        let Some(playout) = &mut self.playout else { return };
+        let mut refused = Vec::new();
+        for action in playout.step(now, event) {
+            match action {
+                Action::Write(writes) => {
+                    for write in writes {
+                        if let Write::Append(mut entry) = write {
+                            if let Entry::Session(session) = &entry {
+                                for item in &session.items {
+                                    let clip = format!(
+                                        "{}/{}",
+                                        item.source.as_deref().unwrap_or_default(),
+                                        item.clip_id.as_deref().unwrap_or_default()
+                                    );
+                                    if let Some(reason) = self.bad.get(&clip) {
+                                        refused.push((item.airing_id.clone(), *reason));
+                                    }
+                                }
+                            }
+                            if let Entry::Airing(airing) = &mut entry {
+                                airing.boot_id = Some(format!("sim-{}", self.boot));
+                            }
+                            self.rows.push(Rehearsed { entry, recorded_at: now.wall(), boot: self.boot });
+                        }
+                    }
+                }
+                Action::WakeAt(at) => self.wake = at + -self.offset_ms,
+                Action::Answer { result, .. } => self.answers.push(result),
+                _ => {}
+            }
+        }
+        for (airing_id, reason) in refused {
+            self.step(truth, Event::Speaker(Report::Refused { airing_id, reason }));
+        }
+    }
+
+    fn happens(&mut self, truth: Wall, incident: Incident) -> Option<Wall> {
+        match incident {
+            Incident::Away(absence, back) => {
+                // Nothing begins at the very moment of the cut: what is due then finds the box gone.
+                self.step(truth + -1, Event::Tick);
+                if absence == Absence::ShutDown {
+                    self.step(truth, Event::ShutDown);
+                }
+                let now = self.now(truth);
+                let playout = self.playout.take()?;
+                let mut saved = playout.saved();
+                saved.stage.now = now.wall();
+                let voice = saved.stage.voice.as_ref();
+                let noted_ms = voice.map(|v| (v.airing_id.clone(), now.wall() - v.at)).into_iter().collect();
+                self.planned = playout.planned();
+                let past = Past { saved, absence, noted_ms, planned: self.planned.clone() };
+                if absence == Absence::PowerOff {
+                    self.booted = back;
+                    self.boot += 1;
+                }
+                let wall = self.now(back).wall();
+                self.playout = Some(Playout::new(self.programme.clone(), settings(), Some(past), wall));
+                self.step(back, Event::Tick);
+                return Some(back);
+            }
+            Incident::DeviceLost => {
+                let voice = self.playout.as_ref().and_then(|p| p.stage().voice.clone());
+                let now = self.now(truth);
+                self.step(truth, Event::Speaker(Report::DeviceLost));
+                if let Some(voice) = voice.filter(|v| !v.relays()) {
+                    let ended = Report::Ended {
+                        airing_id: voice.airing_id.clone(),
+                        wall_ns: now.wall_ns,
+                        played_ms: now.wall() - voice.at,
+                        how: EndedHow::DeviceLost,
+                    };
+                    self.step(truth, Event::Speaker(ended));
+                }
+            }
+            Incident::DeviceBack => self.step(truth, Event::Speaker(Report::DeviceBack)),
+            Incident::HookFails => self.step(truth, Event::HookFailed),
+            Incident::ClockStep(ms) => {
+                self.step(truth, Event::Tick);
+                self.offset_ms += ms;
+                self.step(truth, Event::Tick);
+            }
+            Incident::Clock(clock) => {
+                self.step(truth, Event::Tick);
+                self.clock = clock;
+                self.step(truth, Event::Tick);
+            }
+            Incident::Stop { for_ms, but_emergency } => {
+                let since = self.now(truth).wall();
+                let until = for_ms.map(|ms| since + ms);
+                self.step(truth, Event::Stop(Stop { since, until, but_emergency, by: None, why: None }));
+            }
+            Incident::Resume => self.step(truth, Event::Resume { by: None }),
+            Incident::Programme(programme) => {
+                self.programme = programme.clone();
+                self.step(truth, Event::Programme(programme));
+            }
+            Incident::Clip(clip, reason) => {
+                self.bad.insert(clip, reason);
+            }
+            Incident::Play(name) => {
+                if let Some(clip) = self.programme.clip(&name).cloned() {
+                    self.played += 1;
+                    let (token, number) = (self.played, self.played);
+                    self.step(truth, Event::Play { token, clip, number, by: None });
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Runs the rehearsal. Rows come in the order in which the log would get them, sessions and events included.
+pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehearsed>, Answers) {
+    let from = rehearsal.from;
+    let mut world = World {
+        playout: Some(Playout::new(programme.clone(), settings(), None, from)),
+        rows: Vec::new(),
+        answers: Vec::new(),
+        boot: 1,
+        booted: from,
+        offset_ms: 0,
+        clock: rehearsal.clock,
+        programme,
+        bad: HashMap::new(),
+        wake: from,
+        played: 0,
+        planned: Vec::new(),
+    };
+    let mut incidents = rehearsal.incidents.clone();
+    incidents.sort_by_key(|(at, _)| *at);
+    let mut incidents = incidents.into_iter().peekable();
+    let mut truth = from;
+    world.step(truth, Event::Tick);
+    loop {
+        let next_incident = incidents.peek().map(|(at, _)| *at);
+        // Incidents come before what else falls due in the same instant.
+        if let Some(at) = next_incident.filter(|at| *at <= world.wake) {
+            if let Some((_, incident)) = incidents.next() {
+                truth = truth.max(at);
+                truth = world.happens(truth, incident).unwrap_or(truth);
+                continue;
+            }
+        }
+        let wall = truth + world.offset_ms;
+        let unsettled = world.playout.as_ref().is_some_and(|p| p.stage().has_unsettled_before(rehearsal.to));
+        if wall >= rehearsal.to && !unsettled {
+            break;
+        }
+        if world.wake <= truth {
+            truth = truth + 1;
+        } else {
+            truth = world.wake;
+        }
+        if truth.0 == i64::MAX {
+            break;
+        }
+        // Nothing more is planned: the end is reached at once.
+        if truth > rehearsal.to && wall < rehearsal.to && !unsettled {
+            break;
+        }
+        world.step(truth, Event::Tick);
+    }
+    (world.rows, world.answers)
+}
+
+/// The airings of a rehearsal planned in `[from, to)`.
+pub fn airings(rows: &[Rehearsed], from: Wall, to: Wall) -> impl Iterator<Item = &Airing> {
+    rows.iter().filter_map(move |row| match &row.entry {
+        Entry::Airing(airing) => {
+            let planned = Wall::parse_rfc3339(&airing.planned_at)?;
+            (from <= planned && planned < to).then_some(&**airing)
+        }
+        _ => None,
+    })
+}
