@@ -709,6 +709,18 @@ sentences! {
     StoreDamaged { source: String } =>
         "tệp ghi trạng thái của nguồn \"{source}\" hỏng hoặc mất: dùng danh sách mới nhất còn đúng chữ ký, vẫn không nhận danh sách cũ hơn\nkiểm tra thẻ nhớ",
         "the state file of source \"{source}\" is damaged or gone: the newest list whose signature holds is used, older ones are still refused\ncheck the memory card";
+    /// Nothing to hear.
+    ClipSilent { title: String } =>
+        "tệp âm thanh \"{title}\" im lặng, không nghe thấy gì\nnghe lại bản thu rồi xuất tệp lại",
+        "audio file \"{title}\" is silent\nlisten to the recording and export it again";
+    /// Too quiet to be raised to the target.
+    ClipTooQuiet { title: String, lufs: String } =>
+        "tệp âm thanh \"{title}\" quá nhỏ ({lufs} LUFS): có thể thu hỏng\nnghe lại và thu lại nếu cần",
+        "audio file \"{title}\" is too quiet ({lufs} LUFS): the recording may be broken\nlisten to it and record again if needed";
+    /// Peaks keep it below the target.
+    ClipPeaks { title: String, short: String } =>
+        "tệp âm thanh \"{title}\" sẽ nhỏ hơn mức chuẩn {short} dB vì có đỉnh âm lớn\nnên xử lý lại bản thu (cắt tiếng nổ, nén âm)",
+        "audio file \"{title}\" will be {short} dB below the target because of loud peaks\nprocess the recording again (remove bangs, compress)";
     /// A list from the future.
     ListIssuedAhead { source: String, issued_at: String } =>
         "danh sách của nguồn \"{source}\" ghi ngày ký {issued_at}, muộn hơn giờ máy này trên một ngày: không nhận\nbáo đơn vị gửi kiểm tra giờ máy tính; xem lại giờ của máy này",

@@ -2,4 +2,6 @@
 
 pub mod airing_log;
 pub mod clip_store;
+pub mod file_server;
 pub mod http;
+pub mod published;
