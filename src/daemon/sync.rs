@@ -102,7 +102,7 @@ pub enum Taken {
 }
 
 /// Fetches the bytes of one clip into its part file.
-pub type FetchClip<'a> = dyn FnMut(&Wanted, &mut Part) -> Result<(), HttpError> + 'a;
+pub type FetchClip<'a> = dyn FnMut(&Wanted, &mut Part) -> Result<(), Trouble> + 'a;
 
 /// The way in for one source's lists.
 #[derive(Clone, Copy)]
@@ -252,11 +252,11 @@ impl Intake<'_> {
             }
             let Some(mut part) = self.store.part(wanted)? else { continue };
             let pieced = part.have() > 0;
-            if let Err(error) = fetch(wanted, &mut part) {
-                if !error.keeps_part() {
+            if let Err(trouble) = fetch(wanted, &mut part) {
+                if matches!(&trouble, Trouble::Http(e) if !e.keeps_part()) {
                     part.discard();
                 }
-                return Err(error.into());
+                return Err(trouble);
             }
             match part.finish(self.admit) {
                 Err(StoreError::WrongBytes { .. }) if pieced => {}
@@ -897,7 +897,7 @@ impl SourceThread {
         first_trouble.map_or(Ok(()), Err)
     }
 
-    fn fetch(&self, wanted: &Wanted, part: &mut Part) -> Result<(), HttpError> {
+    fn fetch(&self, wanted: &Wanted, part: &mut Part) -> Result<(), Trouble> {
         let url = http::clip_url(&self.url, &wanted.url);
         let mut told_at = self.boot_ns();
         let mut told = |have: u64| {
@@ -910,7 +910,7 @@ impl SourceThread {
             }
         };
         let mut sink = Filling { part, stop: &self.shared.stop, told: &mut told };
-        self.fetcher.file(&url, wanted.bytes, &mut sink).map(|_| ())
+        Ok(self.fetcher.file(&url, wanted.bytes, &mut sink).map(|_| ())?)
     }
 
     fn with_intake<T>(&self, keys: &Keys, run: impl FnOnce(&Intake) -> T) -> T {
