@@ -194,7 +194,7 @@ fn export(
         })?;
         if chain {
             let open = log.sessions()?.into_iter().map(|s| s.key).collect();
-            let made_at = format.zone.rfc3339(MachineClock.now().wall());
+            let made_at = format.zone.rfc3339(MachineClock::plain().now().wall());
             writeln!(out, "{}", counted.summary(made_at, log.log_id(), open).line())?;
         }
         count

@@ -1,6 +1,8 @@
 //! One file per command, each a short function over the floors below.
 
+mod devices;
 mod export;
+mod probe;
 mod progress;
 mod verify;
 
@@ -20,6 +22,24 @@ pub struct Context {
     pub language: Language,
     /// Whether `--lang` was given, which beats the config.
     pub language_forced: bool,
+}
+
+impl Context {
+    /// The language to speak once the config is known: `--lang`, else what the config says, else the environment.
+    pub fn speak(&self, config: Option<Language>) -> Language {
+        if self.language_forced { self.language } else { config.unwrap_or(self.language) }
+    }
+}
+
+/// Vietnamese, unless `LC_MESSAGES` or `LANG` begins with `en`.
+fn environment_language(variable: impl Fn(&str) -> Option<String>) -> Language {
+    let english = ["LC_MESSAGES", "LANG"].iter().any(|name| variable(name).is_some_and(|v| v.starts_with("en")));
+    if english { Language::En } else { Language::Vi }
+}
+
+/// Whether this is a trial on an editor's or developer's machine: `LOAXA_TRIAL=1`.
+pub fn is_trial() -> bool {
+    std::env::var_os("LOAXA_TRIAL").is_some_and(|v| v == "1")
 }
 
 /// Why a command did not do what it was asked. Each has an exit code of the contract.
@@ -64,7 +84,7 @@ struct Arguments {
     #[arg(long, global = true, env = "LOAXA_CONFIG", default_value = "/etc/loaxa/station.toml", value_name = "FILE")]
     config: PathBuf,
     /// Ngôn ngữ (language): vi | en
-    #[arg(long, global = true, value_name = "vi|en")]
+    #[arg(long, global = true, value_name = "vi|en", value_parser = ["vi", "en"], hide_possible_values = true)]
     lang: Option<String>,
     #[command(subcommand)]
     command: Command,
@@ -72,27 +92,36 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Các thiết bị âm thanh có trên máy (the audio devices of this machine)
+    #[command(after_help = devices::EXAMPLE)]
+    Devices,
     /// Xuất nhật ký phát thanh (export the airing log)
     Export(export::Arguments),
+    /// Đo một tệp âm thanh (measure one audio file)
+    #[command(hide = true)]
+    Probe(probe::Arguments),
     /// Kiểm tra nhật ký và tệp âm thanh còn nguyên vẹn không (check log and clips, like an fsck)
     Verify(verify::Arguments),
 }
 
 /// Parses the arguments and runs the command they name.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
-    let language = match arguments.lang.as_deref() {
-        Some("en") => Language::En,
-        Some(_) => Language::Vi,
-        None => {
-            let set = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
-            let english = set("LC_MESSAGES").or_else(|| set("LANG")).is_some_and(|v| v.starts_with("en"));
-            if english { Language::En } else { Language::Vi }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            // Help and version are answers, all else is a mistake on the command line.
+            let code = if message.use_stderr() { 64 } else { 0 };
+            let _ = message.print();
+            return ExitCode::from(code);
         }
     };
-    let context = Context { config: arguments.config, language, language_forced: arguments.lang.is_some() };
+    let asked = arguments.lang.as_deref().map(|lang| if lang == "en" { Language::En } else { Language::Vi });
+    let language = asked.unwrap_or_else(|| environment_language(|name| std::env::var(name).ok()));
+    let context = Context { config: arguments.config, language, language_forced: asked.is_some() };
     let done = match arguments.command {
+        Command::Devices => devices::run(&context),
         Command::Export(arguments) => export::run(&context, &arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Verify(arguments) => verify::run(&context, &arguments),
     };
     done.unwrap_or_else(|failure| {
@@ -101,4 +130,24 @@ pub fn run() -> ExitCode {
         }
         ExitCode::from(failure.exit_code())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vietnamese_unless_the_environment_speaks_english() {
+        let of = |messages: &'static str, lang: &'static str| {
+            environment_language(|name| {
+                let value = if name == "LANG" { lang } else { messages };
+                (!value.is_empty()).then(|| value.to_owned())
+            })
+        };
+        assert_eq!(of("", ""), Language::Vi);
+        assert_eq!(of("", "vi_VN.UTF-8"), Language::Vi);
+        assert_eq!(of("", "C.UTF-8"), Language::Vi);
+        assert_eq!(of("", "en_US.UTF-8"), Language::En);
+        assert_eq!(of("en_GB.UTF-8", "vi_VN.UTF-8"), Language::En);
+    }
 }

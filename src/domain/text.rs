@@ -795,8 +795,66 @@ sentences! {
         "the list of source \"{source}\" says it was issued at {issued_at}, over a day ahead of this machine's clock: refused\nask the sender to check their computer's clock; check this machine's clock";
 
     // ---- sound (edge/decoder.rs, edge/speaker.rs)
+    /// A clip's file is not there.
+    ClipMissingFile { path: String } =>
+        "không có tệp âm thanh \"{path}\"\nkiểm tra tên tệp (phân biệt chữ hoa, chữ thường) hoặc chép lại tệp vào đúng thư mục",
+        "there is no audio file \"{path}\"\ncheck the name (upper and lower case differ) or copy the file into its folder";
+    /// A clip's file cannot be read.
+    ClipUnreadable { path: String, why: String } =>
+        "không đọc được tệp âm thanh \"{path}\": {why}\nkiểm tra quyền đọc tệp và thẻ nhớ",
+        "cannot read the audio file \"{path}\": {why}\ncheck the file's permissions and the memory card";
+    /// Not a sound file at all.
+    ClipUnknownFormat { path: String } =>
+        "tệp \"{path}\" không phải âm thanh mp3, ogg, flac, wav hay m4a\nlưu lại thành mp3 rồi dùng tệp mp3 đó",
+        "\"{path}\" is not mp3, ogg, flac, wav or m4a audio\nsave it as mp3 and use that file";
+    /// A sound format of phones and messengers.
+    ClipOtherFormat { path: String, format: String } =>
+        "tệp \"{path}\" thuộc định dạng {format} (thường từ Zalo, Messenger hoặc máy ghi âm), không phát được\nlưu lại thành mp3, ví dụ: ffmpeg -i TỆP-CŨ -b:a 128k TỆP-MỚI.mp3",
+        "\"{path}\" is {format} (as Zalo, Messenger and voice recorders make), which does not play\nsave it as mp3, for example: ffmpeg -i OLD-FILE -b:a 128k NEW-FILE.mp3";
+    /// A clip that does not decode whole.
+    ClipBroken { path: String, why: String } =>
+        "tệp âm thanh \"{path}\" bị hỏng: {why}\nchép hoặc xuất lại tệp từ bản gốc",
+        "the audio file \"{path}\" is broken: {why}\ncopy or export it again from the original";
+    /// Channels or rate that do not play.
+    ClipUnplayable { path: String, channels: usize, rate: u32 } =>
+        "tệp \"{path}\" có {channels} kênh, {rate} Hz, không phát được\nlưu lại thành 1 hoặc 2 kênh, từ 8000 đến 96000 Hz, ví dụ: ffmpeg -i TỆP-CŨ -ac 1 -ar 44100 TỆP-MỚI.mp3",
+        "\"{path}\" has {channels} channels at {rate} Hz, which does not play\nsave it with 1 or 2 channels, 8000 to 96000 Hz, for example: ffmpeg -i OLD-FILE -ac 1 -ar 44100 NEW-FILE.mp3";
+    /// A clip longer than any.
+    ClipTooLong { path: String, hours: u64 } =>
+        "tệp âm thanh \"{path}\" dài quá {hours} giờ\ncắt ngắn tệp",
+        "the audio file \"{path}\" is longer than {hours} hours\ncut it shorter";
+    /// The file's bytes are not those that were planned.
+    ClipChanged { path: String } =>
+        "tệp âm thanh \"{path}\" đã bị thay đổi sau khi được nhận",
+        "the audio file \"{path}\" was changed after it was taken in";
+    /// `[output] device` names nothing ALSA knows.
+    DeviceUnknown { name: String } =>
+        "không có thiết bị âm thanh \"{name}\"\nxem các tên có trên máy: loaxa devices",
+        "there is no audio device \"{name}\"\nsee the names on this machine: loaxa devices";
+    /// The device does not open.
+    DeviceWillNotOpen { name: String, why: String } =>
+        "không mở được thiết bị âm thanh \"{name}\": {why}\nkiểm tra dây cắm, hoặc chương trình khác đang giữ thiết bị",
+        "cannot open the audio device \"{name}\": {why}\ncheck the plug, and whether another program holds the device";
+    /// The device took no more samples.
+    DeviceStoodStill { name: String } =>
+        "thiết bị âm thanh \"{name}\" không còn nhận âm thanh\nkiểm tra dây cắm và dịch vụ âm thanh của máy",
+        "the audio device \"{name}\" takes no more sound\ncheck the plug and the machine's sound service";
+    /// `loaxa devices`, when there are none.
+    NoDevices {} =>
+        "máy này không có thiết bị âm thanh ALSA nào\ncắm thiết bị, hoặc đặt device = \"null\" (im lặng) hay device = \"wav:TỆP\" để chạy thử",
+        "this machine has no ALSA audio device\nplug one in, or set device = \"null\" (silent) or device = \"wav:FILE\" for a trial";
+    /// `loaxa devices`, beside the device in use.
+    DeviceInUse {} => "đang dùng", "in use";
+    /// `loaxa devices`, when the configured name is not among those listed.
+    DeviceNotListed { name: String } =>
+        "tên \"{name}\" trong [output] device không có trong danh sách",
+        "the name \"{name}\" in [output] device is not in the list";
 
     // ---- the daemon (daemon/, edge/control.rs)
+    /// An amplifier command failed.
+    HookFails { command: String, why: String } =>
+        "không chạy được lệnh \"{command}\" để bật/tắt tăng âm: {why}\n  Kiểm tra on_start, on_stop trong [output] và chạy thử lệnh ấy",
+        "cannot run \"{command}\" to switch the amplifier: {why}\n  Check on_start and on_stop in [output] and try the command by hand";
 
     // ---- commands (cli/)
 }

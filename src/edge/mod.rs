@@ -1,7 +1,13 @@
 //! One file wraps one outside thing. Edges do not know each other; events travel up by a sender handed in.
 
 pub mod airing_log;
+pub mod amplifier;
 pub mod clip_store;
 pub mod file_server;
 pub mod http;
 pub mod published;
+pub mod control;
+pub mod decoder;
+pub mod http;
+pub mod speaker;
+pub mod systemd;
