@@ -3,6 +3,9 @@
 pub mod airing_log;
 pub mod amplifier;
 pub mod clip_store;
+pub mod file_server;
+pub mod http;
+pub mod published;
 pub mod control;
 pub mod decoder;
 pub mod http;
