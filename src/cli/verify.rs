@@ -142,7 +142,7 @@ impl Report {
         let mut checker = Checker::new(true);
         let read = examine_all(&mut checker, |send| {
             log.for_each_raw::<Stop>(|row| {
-                if row.seq % 1024 == 0 {
+                if row.seq.is_multiple_of(1024) {
                     bar.set_position(row.seq);
                 }
                 send(Piece::of(&row));
@@ -325,12 +325,15 @@ impl Piece {
     }
 }
 
+/// Where batches go in and findings come out of a thread.
+type Worker = (SyncSender<Vec<Piece>>, Receiver<Vec<Examined>>);
+
 /// Has every piece that `read` sends looked at on other threads, and hands what is found to the checker in the
 /// order of sending.
 fn examine_all<E>(checker: &mut Checker, read: impl FnOnce(&mut dyn FnMut(Piece)) -> Result<(), E>) -> Result<(), E> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).clamp(1, 4);
     std::thread::scope(|scope| {
-        let workers: Vec<(SyncSender<Vec<Piece>>, Receiver<Vec<Examined>>)> = (0..threads)
+        let workers: Vec<Worker> = (0..threads)
             .map(|_| {
                 let (send, pieces) = sync_channel::<Vec<Piece>>(2);
                 let (found, receive) = sync_channel(4);

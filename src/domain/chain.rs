@@ -471,6 +471,8 @@ pub fn examine(text: &str, columns: Option<(u64, &Index<'_>, &[u8])>, scratch: &
     };
     let broken = broken.or(matches!(content, Content::Nothing).then_some(Rule::Unreadable));
     let log_id = row.text("log_id").map(|l| mark(&l));
+    // Where the row stands counts, not what it says of itself: one finding where one row was moved.
+    let seq = columns.map_or(seq, |(s, ..)| s);
     Examined { seq: Some(seq), prev_hash: Some(prev_hash), hash: Some(hash), log_id, broken, content }
 }
 
@@ -644,7 +646,7 @@ impl Checker {
 
     /// The end: items of plans without an outcome are findings, unless their session is one of `open`
     /// (`slot_source/slot/session start`) or a `repair` row tells that rows of that time were lost.
-    /// Findings come in the order of their rows.
+    /// Findings in rows come first, in order, then the plans' missing outcomes, which may follow from them.
     pub fn finish<'s>(mut self, open: impl IntoIterator<Item = &'s str>) -> Verdict {
         let open: HashSet<Mark> = open.into_iter().map(mark).collect();
         let mut missing: Vec<Awaited> = self.awaited.drain().map(|(_, a)| a).collect();
@@ -661,7 +663,6 @@ impl Checker {
         for a in missing {
             self.breaks(a.session_seq, Rule::NoOutcome { item: a.item });
         }
-        self.breaks.sort_by_key(|b| b.seq);
         Verdict { tally: self.tally, breaks: self.breaks, broken: self.broken }
     }
 }
@@ -671,7 +672,7 @@ impl Checker {
 pub struct Verdict {
     /// What was counted.
     pub tally: Tally,
-    /// The first findings, by row; at most [`Checker::KEPT`].
+    /// The first findings, in the order of [`Checker::finish`]; at most [`Checker::KEPT`].
     pub breaks: Vec<Break>,
     /// How many there are.
     pub broken: u64,
