@@ -176,7 +176,7 @@ fn fill(log: &mut AiringLog, sessions: i64) {
 
 fn check(path: &Path) -> Verdict {
     let log = AiringLog::open_read_only(path).unwrap();
-    let mut checker = Checker::new(true);
+    let mut checker = Checker::of_a_log();
     let mut scratch = String::new();
     log.for_each_raw::<LogError>(|row| {
         let text = std::str::from_utf8(row.body).unwrap_or("");
@@ -483,6 +483,7 @@ fn deleted_swapped_and_backdated_rows_are_named() {
     assert!(out.trim_end().ends_with("NGUYÊN VẸN"), "{out}");
     let cases = [
         ("DELETE FROM rows WHERE seq = 8", "dòng 9: thiếu dòng hoặc sai thứ tự, lẽ ra là số 8"),
+        ("DELETE FROM rows WHERE seq < 3", "dòng 3: thiếu dòng hoặc sai thứ tự, lẽ ra là số 1"),
         ("DELETE FROM rows WHERE seq > 15", "dòng 16: các dòng cuối đã bị cắt"),
         ("DELETE FROM rows", "dòng 1: các dòng cuối đã bị cắt"),
         (
@@ -960,6 +961,38 @@ fn a_failing_disk_loses_nothing_and_heals() {
     assert_eq!(ids, (0..=20).map(|s| airing(s, 1).airing_id).collect::<Vec<_>>());
     assert_eq!(check(&path).broken, 0);
     assert_eq!(writer.health().waiting_rows, 0);
+}
+
+/// A clock whose boot time a test moves.
+struct Moved(std::sync::atomic::AtomicI64);
+
+impl Clock for Moved {
+    fn now(&self) -> Now {
+        let boot_ns = self.0.load(Ordering::SeqCst);
+        Now { wall_ns: START.0 * 1_000_000, boot_ns, clock: ClockState::Synced }
+    }
+}
+
+#[test]
+fn a_card_that_hangs_is_reported_while_it_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let switches = Switches::default();
+    let log = open(&dir.path().join("loaxa.db"));
+    let faulty = Faulty { log, switches: switches.clone() };
+    let clock = Arc::new(Moved(0.into()));
+    let (say, events) = sayer();
+    let opener = Box::new(|| Err(LogError::Hangs));
+    let writer = LogWriter::start(Some(Box::new(faulty)), opener, clock.clone(), say).unwrap();
+    let held = switches.gate.lock().unwrap();
+    writer.send(vec![row(airing(0, 1))], Some(7));
+    assert!(!writer.flush(Duration::from_millis(100)));
+    assert!(events.try_recv().is_err());
+    clock.0.store(6_000_000_000, Ordering::SeqCst);
+    let event = events.recv_timeout(LONG).unwrap();
+    assert!(matches!(&event, LogEvent::Failing { error, .. } if matches!(**error, LogError::Hangs)), "{event:?}");
+    drop(held);
+    assert!(matches!(events.recv_timeout(LONG).unwrap(), LogEvent::Committed { token: Some(7), .. }));
+    assert!(matches!(events.recv_timeout(LONG).unwrap(), LogEvent::Healed));
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl Report {
         let log = AiringLog::open_read_only(&dir.join(FILE_NAME)).map_err(failed)?;
         let head = log.head().map_err(failed)?;
         let bar = progress::bar(head.seq, 20_000, Text::VerifyProgress {}.say(self.language));
-        let mut checker = Checker::new(true);
+        let mut checker = Checker::of_a_log();
         let read = examine_all(&mut checker, |send| {
             log.for_each_raw::<Stop>(|row| {
                 if row.seq.is_multiple_of(1024) {
