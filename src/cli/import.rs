@@ -38,10 +38,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
         failed(Text::ImportNoList { path })
     })?;
     let source = whose(config, &list).map_err(failed)?;
-    let keys =
-        Keys::parse(&source.id, &source.public_keys).map_err(|e| failed(e.text(context.language)))?;
+    let keys = Keys::parse(&source.id, &source.public_keys).map_err(|e| failed(e.text(context.language)))?;
     let store = ClipStore::open(&config.state.dir).map_err(|e| failed(e.text(context.language)))?;
     // Beside a running daemon other sources' clips are in use: nothing is evicted from here.
+    let clock = MachineClock::plain();
     let intake = Intake {
         source: &source.id,
         keys: &keys,
@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
         admit,
         quota: config.state.clips_quota_bytes,
         keep: &|_| true,
-        clock: &MachineClock,
+        clock: &clock,
     };
     let known = intake.load().map_err(|e| failed(e.text(context.language)))?;
     let mut copied = 0;
@@ -78,10 +78,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
 fn whose<'a>(config: &'a Config, list: &[u8]) -> Result<&'a Source, Text> {
     let named = read_list(list, Form::Published).value.and_then(|l| l.source);
     match (&named, &config.sources[..]) {
-        (Some(id), sources) => sources
-            .iter()
-            .find(|s| s.id == *id)
-            .ok_or_else(|| Text::ImportUnknownSource { source: id.to_string() }),
+        (Some(id), sources) => {
+            sources.iter().find(|s| s.id == *id).ok_or_else(|| Text::ImportUnknownSource { source: id.to_string() })
+        }
         // It cannot be read: the only source's checks say why.
         (None, [only]) => Ok(only),
         (None, _) => Err(Text::ImportUnknownSource { source: "-".into() }),

@@ -86,7 +86,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
     let clips = ready_clips(context, arguments, &list, measure)?;
 
     let zone = Zone::default();
-    let issued_at = MachineClock.now().wall();
+    let issued_at = MachineClock::plain().now().wall();
     let last_serial = before.as_ref().map(|b| b.serial);
     let serial = publication::next_serial(last_serial, arguments.serial)
         .filter(|s| i64::try_from(*s).is_ok())
@@ -105,9 +105,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
     judge_as_a_station(context, &list, &body, &signature, &public)?;
 
     for clip in &clips {
-        folder
-            .put_clip(&clip.from, &clip.facts.sha256, clip.ending)
-            .map_err(|e| failed(e.text()))?;
+        folder.put_clip(&clip.from, &clip.facts.sha256, clip.ending).map_err(|e| failed(e.text()))?;
     }
     let block = source_block(&list, &public, arguments.url.as_deref());
     folder.put_text("source.toml", &block).map_err(|e| failed(e.text()))?;
@@ -302,7 +300,7 @@ fn source_block(list: &List, public: &PublicKey, url: Option<&str>) -> String {
 fn table(context: &Context, list: &List, facts: &[Facts]) -> Table {
     let say = |text: Text| text.say(context.language);
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(
         [Text::ColumnId {}, Text::ColumnTitle {}, Text::ColumnLength {}, Text::ColumnGain {}, Text::ColumnKilobytes {}]
             .map(say),

@@ -954,6 +954,140 @@ sentences! {
         "cannot run \"{command}\" to switch the amplifier: {why}\n  Check on_start and on_stop in [output] and try the command by hand";
 
     // ---- commands (cli/)
+    /// Nobody listens on the socket.
+    NoDaemon { dir: String } =>
+        "chương trình phát thanh không chạy (thư mục dữ liệu \"{dir}\")\n  Khởi động: sudo systemctl start loaxa",
+        "the daemon is not running (state folder \"{dir}\")\n  Start it: sudo systemctl start loaxa";
+    /// The socket may not be opened.
+    SocketNoAccess { file: String, why: String } =>
+        "không nối được với chương trình phát thanh qua \"{file}\": {why}\n  Chạy bằng sudo, hoặc thêm người dùng vào nhóm loaxa",
+        "cannot reach the daemon through \"{file}\": {why}\n  Use sudo, or join the group loaxa";
+    /// The daemon went away.
+    DaemonSilent { why: String } =>
+        "chương trình phát thanh không trả lời: {why}\n  Xem: journalctl -u loaxa -n 50",
+        "the daemon did not answer: {why}\n  See: journalctl -u loaxa -n 50";
+    /// A trial.
+    TrialNote {} =>
+        "BẢN THỬ: máy này chạy thử (LOAXA_TRIAL=1)",
+        "TRIAL: this machine runs a trial (LOAXA_TRIAL=1)";
+    /// What comes next.
+    NextAiring { at: String, title: String } =>
+        "Bài tiếp theo: {at} {title}",
+        "Next: {at} {title}";
+    /// Nothing comes.
+    NothingPlanned {} =>
+        "Không có bài nào trong lịch",
+        "Nothing is planned";
+    /// The clock.
+    ClockLine { now: String, state: String } =>
+        "Đồng hồ: {now} ({state})",
+        "Clock: {now} ({state})";
+    /// The output.
+    OutputLine { device: String } =>
+        "Đầu ra: {device}",
+        "Output: {device}";
+    /// A source.
+    SourceLine { source: String, serial: String, last: String, expires: String } =>
+        "Đơn vị gửi {source}: bản số {serial}, liên lạc lần cuối {last}, hết hạn {expires}",
+        "Source {source}: list {serial}, last contact {last}, expires {expires}";
+    /// The log.
+    LogLine { seq: u64, head: String, up: String } =>
+        "Nhật ký: {seq} dòng, mã cuối {head}; chạy được {up}",
+        "Log: {seq} rows, head {head}; up for {up}";
+    /// Something is wrong.
+    AlarmLine { since: String, text: String } =>
+        "CẢNH BÁO (từ {since}): {text}",
+        "CẢNH BÁO (since {since}): {text}";
+    /// A duration cannot be read.
+    ArgumentDuration { text: String } =>
+        "không hiểu khoảng thời gian \"{text}\"\n  Viết như 90s, 30m, 2h",
+        "cannot read the duration \"{text}\"\n  Write it like 90s, 30m, 2h";
+    /// A time cannot be read.
+    ArgumentTime { text: String } =>
+        "không hiểu thời điểm \"{text}\"\n  Viết như 2022-10-05T05:30 hoặc 2022-10-05",
+        "cannot read the time \"{text}\"\n  Write it like 2022-10-05T05:30 or 2022-10-05";
+    /// A stretch of time cannot be read.
+    BadStretch { text: String } =>
+        "không hiểu khoảng \"{text}\"\n  Viết lúc đầu..lúc cuối, như 2022-10-05T05:37..2022-10-05T05:50",
+        "cannot read the stretch \"{text}\"\n  Write FROM..TO, like 2022-10-05T05:37..2022-10-05T05:50";
+    /// A step of the clock cannot be read.
+    BadStep { text: String } =>
+        "không hiểu bước nhảy đồng hồ \"{text}\"\n  Viết như 2022-10-05T05:37=+1h hoặc 2022-10-05T05:37=-90s",
+        "cannot read the clock step \"{text}\"\n  Write it like 2022-10-05T05:37=+1h or 2022-10-05T05:37=-90s";
+    /// The end lies before the beginning.
+    FromAfterTo {} =>
+        "--from phải trước --to",
+        "--from must come before --to";
+    /// Silent until a time.
+    StoppedUntil { until: String } =>
+        "Đã dừng đến {until}\n  Phát tiếp sớm hơn: loaxa resume",
+        "Stopped until {until}\n  To go on earlier: loaxa resume";
+    /// Silent until resumed.
+    StoppedForGood {} =>
+        "Đã dừng cho đến khi bật lại\n  Phát tiếp: loaxa resume",
+        "Stopped until resumed\n  To go on: loaxa resume";
+    /// Going on.
+    Resumed {} =>
+        "Phát tiếp theo lịch",
+        "Going on by the schedule";
+    /// A clip has begun.
+    PlayBegan { airing: String } =>
+        "Đang phát ({airing})",
+        "Playing ({airing})";
+    /// A clip has ended.
+    PlayedWhole { airing: String, length: String } =>
+        "Đã phát đủ {length} ({airing})",
+        "Played {length} ({airing})";
+    /// No source in the config.
+    NoSources {} =>
+        "cấu hình không có đơn vị gửi nào ([[source]])",
+        "the config names no source ([[source]])";
+    /// A new list.
+    SyncNew { source: String, serial: u64 } =>
+        "{source}: đã nhận bản mới số {serial}",
+        "{source}: list {serial} came into force";
+    /// Nothing new.
+    SyncSame { source: String, serial: String } =>
+        "{source}: không có gì mới (bản số {serial})",
+        "{source}: nothing new (list {serial})";
+    /// Not reached or refused.
+    SyncFailed { source: String, why: String } =>
+        "{source}: chưa nhận được: {why}",
+        "{source}: not received: {why}";
+    /// A list is not good.
+    ListRefused { file: String } =>
+        "danh sách \"{file}\" có lỗi",
+        "the list \"{file}\" has errors";
+    /// A list does not say whose it is.
+    ListWithoutSource { file: String } =>
+        "danh sách \"{file}\" không ghi đơn vị gửi\n  Thêm dòng đầu: source = \"tinh\"",
+        "the list \"{file}\" does not say whose it is\n  Add as its first line: source = \"tinh\"";
+    /// A list of a source the config does not name.
+    ListOfUnknownSource { file: String, source: String } =>
+        "danh sách \"{file}\" là của \"{source}\", nhưng cấu hình không có đơn vị gửi này\n  Thêm [[source]] id = \"{source}\" vào station.toml",
+        "the list \"{file}\" is from \"{source}\", which the config does not name\n  Add [[source]] id = \"{source}\" to station.toml";
+    /// Heading.
+    HeadDate {} => "Ngày", "Date";
+    /// Heading.
+    HeadTime {} => "Giờ", "Time";
+    /// Heading.
+    HeadSession {} => "Buổi phát", "Session";
+    /// Heading.
+    HeadClipId {} => "Mã bài", "Clip";
+    /// Heading.
+    HeadTitle {} => "Tiêu đề", "Title";
+    /// Heading.
+    HeadLength {} => "Thời lượng", "Length";
+    /// Heading.
+    HeadNote {} => "Ghi chú", "Note";
+    /// Heading.
+    HeadStart {} => "Bắt đầu", "Start";
+    /// Heading.
+    HeadPlayed {} => "Đã phát", "Played";
+    /// Heading.
+    HeadOutcome {} => "Kết quả", "Outcome";
+    /// Heading.
+    HeadReason {} => "Lý do", "Reason";
 }
 
 /// The outcome as shown on screen and in reports.

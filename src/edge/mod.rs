@@ -3,12 +3,11 @@
 pub mod airing_log;
 pub mod amplifier;
 pub mod clip_store;
-pub mod file_server;
-pub mod http;
-pub mod published;
 pub mod control;
 pub mod decoder;
+pub mod file_server;
+pub mod folder;
 pub mod http;
+pub mod published;
 pub mod speaker;
 pub mod systemd;
-pub mod folder;
