@@ -88,6 +88,8 @@ pub enum CronError {
 #[derive(Clone, Debug)]
 pub struct Cron {
     schedule: cron::Schedule,
+    /// One second of the day on some weekdays, which nearly every text says: found without the crate.
+    daily: Option<(NaiveTime, Days)>,
 }
 
 impl Cron {
@@ -116,7 +118,8 @@ impl Cron {
         }
         let text = format!("{second} {minute} {hour} {day} {month} {weekdays} *");
         let schedule = cron::Schedule::from_str(&text).map_err(|_| CronError::FieldCount { found: fields.len() })?;
-        let cron = Cron { schedule };
+        let daily = daily_of([second, minute, hour, day, month], weekday);
+        let cron = Cron { schedule, daily };
         // Eight years hold every date of the calendar, 29 February at a century's turn included.
         let start = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN);
         if cron.next_after(start).is_none() {
@@ -132,13 +135,31 @@ impl Cron {
         let text = format!("{} {} {} * * {weekdays} *", time.second(), time.minute(), time.hour());
         // Built from checked parts: the crate accepts every such text; midnight stands in where it would not.
         let schedule = cron::Schedule::from_str(&text).unwrap_or_else(|_| midnight());
-        Cron { schedule }
+        let days = if names.is_empty() { Days::ALL } else { days };
+        Cron { schedule, daily: time.with_nanosecond(0).map(|time| (time, days)) }
     }
 
     /// The first local reading strictly after `local` that the text names, before the zone has its say.
     pub fn next_after(&self, local: NaiveDateTime) -> Option<NaiveDateTime> {
+        let Some((time, days)) = self.daily else { return self.next_by_crate(local) };
+        let mut date = if local.time() < time { local.date() } else { local.date().succ_opt()? };
+        while !days.contains(date) {
+            date = date.succ_opt()?;
+        }
+        Some(date.and_time(time))
+    }
+
+    fn next_by_crate(&self, local: NaiveDateTime) -> Option<NaiveDateTime> {
         self.schedule.after(&local.and_utc()).next().map(|t| t.naive_utc())
     }
+}
+
+/// `second minute hour * *` of plain numbers: once a day at most.
+fn daily_of([second, minute, hour, day, month]: [&str; 5], weekday: &str) -> Option<(NaiveTime, Days)> {
+    let any = |f: &str| f == "*" || f == "?";
+    let days = if any(weekday) { Days::ALL } else { Days::parse(weekday).ok()? };
+    let time = NaiveTime::from_hms_opt(hour.parse().ok()?, minute.parse().ok()?, second.parse().ok()?)?;
+    (any(day) && any(month)).then_some((time, days))
 }
 
 fn midnight() -> cron::Schedule {
@@ -328,6 +349,21 @@ mod tests {
         assert!(matches!(Cron::parse("5 5 * * T8"), Err(CronError::BadField { field: Field::Weekday, .. })));
         assert!(Cron::parse("0 0 29 2 *").is_ok());
         assert!(Cron::parse("*/15 6-8 * JAN,DEC *").is_ok());
+    }
+
+    #[test]
+    fn the_way_around_the_crate_comes_to_the_same_seconds() {
+        for text in ["30 5 * * *", "0 0 * * T2-T6", "15 59 23 * * CN", "0 12 ? * SAT-MON"] {
+            let cron = Cron::parse(text).unwrap();
+            assert!(cron.daily.is_some(), "{text}");
+            let mut at = NaiveDate::from_ymd_opt(2023, 12, 20).unwrap().and_time(NaiveTime::MIN);
+            for _ in 0..500 {
+                assert_eq!(cron.next_after(at), cron.next_by_crate(at), "{text} after {at}");
+                at = cron.next_after(at).unwrap();
+            }
+        }
+        assert!(Cron::parse("*/5 5 * * *").unwrap().daily.is_none());
+        assert!(Cron::parse("30 5 1 * *").unwrap().daily.is_none());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! does nothing itself. What is on the air follows the rules kept in `stage`; this file adds what an unattended box
 //! needs around them: plans fixed in time, sounds armed one pre-roll ahead, absences settled, clock steps survived.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ const AMPLIFIER_LINGERS_MS: i64 = 10 * SECOND_MS;
 const NOTE_EVERY_MS: i64 = 5 * SECOND_MS;
 
 /// So many sessions are remembered as planned, so that no step of the clock makes them air twice.
-const REMEMBERED_SESSIONS: usize = 4096;
+const REMEMBERED_SESSIONS: usize = 32_768;
 
 /// What the machine is told of its surroundings once.
 #[derive(Clone, Debug)]
@@ -128,6 +128,15 @@ pub enum Event {
     Speaker(Report),
     /// The amplifier hook failed.
     HookFailed,
+    /// The amplifier can be switched on again.
+    HookWorks,
+    /// The audio of a clip, `SOURCE/ID`, was found missing or broken before its time, or (none) is there again.
+    Clip {
+        /// The clip.
+        clip: String,
+        /// `clip_missing` or `clip_bad`.
+        fault: Option<Reason>,
+    },
     /// A person silences the station.
     Stop(Stop),
     /// A person ends the silence.
@@ -232,15 +241,21 @@ struct Armed {
     began: Option<(i64, i64)>,
 }
 
+/// Start, source and slot: names a session among all.
+pub type SessionName = (Wall, Arc<str>, Arc<str>);
+
 /// The state machine.
 pub struct Playout {
     programme: Arc<Programme>,
+    /// As it came in, with the moments at which its lists came into force as they were written down.
+    given_programme: Arc<Programme>,
     waiting_programme: Option<Arc<Programme>>,
     settings: Settings,
     walk: Walk,
     stage: Stage,
     fixed_until: Wall,
-    planned: BTreeSet<(Wall, Arc<str>, Arc<str>)>,
+    faults: HashMap<String, Reason>,
+    planned: BTreeMap<SessionName, Wall>,
     past: Option<(Absence, HashMap<String, i64>)>,
     first_step: Option<Now>,
     last_step: Option<Now>,
@@ -261,12 +276,21 @@ impl Playout {
         };
         Playout {
             walk: Walk::new(programme.clone(), fixed_until),
+            given_programme: programme.clone(),
             programme,
             waiting_programme: None,
             settings,
             stage,
             fixed_until,
-            planned: planned.into_iter().collect(),
+            faults: HashMap::new(),
+            // When these were fixed is not known to the second: the usual time is as good.
+            planned: planned
+                .into_iter()
+                .map(|name| {
+                    let at = name.0 + -FIX_AHEAD_MS;
+                    (name, at)
+                })
+                .collect(),
             past,
             first_step: None,
             last_step: None,
@@ -299,9 +323,14 @@ impl Playout {
         Saved { stage: self.stage.clone(), fixed_until: self.fixed_until }
     }
 
+    /// The absence that is not settled yet, because the clock was never trusted since the start.
+    pub fn unsettled(&self) -> Option<(Absence, &HashMap<String, i64>)> {
+        self.past.as_ref().map(|(absence, noted)| (*absence, noted))
+    }
+
     /// Sessions already planned, for the next start.
     pub fn planned(&self) -> Vec<(Wall, Arc<str>, Arc<str>)> {
-        self.planned.iter().cloned().collect()
+        self.planned.keys().cloned().collect()
     }
 
     /// The rows name this output from now on.
@@ -319,6 +348,7 @@ impl Playout {
             lead_ms: self.settings.lead_ms,
             armed,
             ideal: self.settings.ideal,
+            faults: &self.faults,
         }
     }
 
@@ -327,6 +357,15 @@ impl Playout {
         let mut out = Vec::new();
         let mut actions = Vec::new();
         self.changed = false;
+        if let Event::Clip { clip, fault } = &event {
+            // What is there and what is not holds whatever the time is, for the past too that is yet to be settled.
+            self.stage.clip_fault(clip, *fault);
+            match fault {
+                Some(fault) => self.faults.insert(clip.clone(), *fault),
+                None => self.faults.remove(clip),
+            };
+            self.changed = true;
+        }
         let first = *self.first_step.get_or_insert(now);
         if let Some(last) = self.last_step.replace(now) {
             self.clock_step(now.step_since_ms(&last), now, &mut out, &mut actions);
@@ -374,6 +413,9 @@ impl Playout {
                 actions.push(Action::Write(vec![event_row(EventKind::Resume, now.wall(), by), self.save()]));
             }
             Event::Note(write) => actions.push(Action::Write(vec![write])),
+            Event::ShutDown => {
+                actions.push(Action::Write(vec![event_row(EventKind::Shutdown, now.wall(), None), self.save()]));
+            }
             _ => {}
         }
         actions.push(Action::WakeAt(now.wall() + LOOK_AGAIN_MS));
@@ -417,8 +459,15 @@ impl Playout {
         if self.fixed_until > wall + FIX_AHEAD_MS {
             self.fixed_until = wall;
         }
-        self.programme = Arc::new(self.programme.in_force_by(wall));
-        self.walk = Walk::new(self.programme.clone(), self.fixed_until.min(wall));
+        self.walk_from(self.fixed_until.min(wall), wall);
+    }
+
+    /// Plans anew from a moment on, by a clock that shows `wall`.
+    fn walk_from(&mut self, from: Wall, wall: Wall) {
+        self.programme = Arc::new(self.given_programme.in_force_by(wall));
+        // A clock that was years behind leaps over years in which no list was in force.
+        let from = self.programme.since().map_or(from, |since| from.max(since));
+        self.walk = Walk::knowing(self.programme.clone(), from, &self.planned);
     }
 
     fn clock_step(&mut self, step_ms: i64, now: Now, out: &mut Vec<Decision>, actions: &mut Vec<Action>) {
@@ -431,11 +480,8 @@ impl Playout {
             return;
         }
         self.stage.clock_stepped(step_ms, now.wall());
-        if step_ms < 0 {
-            self.fixed_until = self.fixed_until.min(now.wall());
-            self.programme = Arc::new(self.programme.in_force_by(now.wall()));
-            self.walk = Walk::new(self.programme.clone(), now.wall());
-        }
+        self.fixed_until = self.fixed_until.min(now.wall());
+        self.walk_from(self.fixed_until, now.wall());
         self.held.clear();
         let armed = self.armed.values();
         actions.extend(armed.map(|a| Action::Retime { airing_id: a.begin.airing_id.clone(), at: a.begin.at }));
@@ -454,7 +500,7 @@ impl Playout {
             }
             self.stage = stage;
             let before = out.len();
-            if let Some(session) = self.walk.next_before(fix_at.max(to) + FIX_AHEAD_MS + 1) {
+            if let Some(session) = self.walk.next_before(fix_at + FIX_AHEAD_MS + 1) {
                 self.fix(session, now, &armed, out);
             }
             self.changed |= out.len() != before;
@@ -468,11 +514,19 @@ impl Playout {
     fn fix(&mut self, session: Session, now: Now, armed: &[String], out: &mut Vec<Decision>) {
         self.fixed_until = self.fixed_until.max(session.start);
         let name = (session.start, session.source.clone(), session.slot.clone());
-        if session.items.is_empty() || !self.planned.insert(name) {
+        if session.items.is_empty() || self.planned.contains_key(&name) {
             return;
         }
+        self.planned.insert(name, self.stage.now);
         while self.planned.len() > REMEMBERED_SESSIONS {
-            self.planned.pop_first();
+            // The clock may have been stepped back: what lies farthest off, before or behind, is forgotten first.
+            let far = |name: Option<&SessionName>| name.map_or(0, |(start, ..)| (*start - session.start).abs());
+            let (first, last) = (far(self.planned.keys().next()), far(self.planned.keys().next_back()));
+            if first >= last {
+                self.planned.pop_first()
+            } else {
+                self.planned.pop_last()
+            };
         }
         let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
         stage.fix(session, &self.light(now, armed), out);
@@ -484,8 +538,9 @@ impl Playout {
         match event {
             Event::Tick => {}
             Event::Programme(programme) => {
-                self.programme = programme;
-                self.walk = Walk::new(self.programme.clone(), now.wall());
+                self.programme = programme.clone();
+                self.given_programme = programme;
+                self.walk = Walk::knowing(self.programme.clone(), now.wall(), &self.planned);
                 self.stage.set_emergencies(&self.programme.clone());
                 self.changed = true;
             }
@@ -495,6 +550,9 @@ impl Playout {
                 stage.hook_failed(&self.light(now, &armed), out);
                 self.stage = stage;
             }
+            Event::HookWorks => self.stage.conditions.hook_failed = false,
+            // Known since the beginning of the step.
+            Event::Clip { .. } => {}
             Event::Stop(stop) => {
                 out.push(Decision::Write(stop_row(&stop)));
                 let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));

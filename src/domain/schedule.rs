@@ -532,6 +532,11 @@ impl Programme {
         self.config.sources.iter().find(|s| &*s.id == source).map(|s| s.origin)
     }
 
+    /// The earliest moment at which any of the lists came into force: before it nothing was ever planned.
+    pub fn since(&self) -> Option<Wall> {
+        self.channels.iter().map(|c| c.since).min()
+    }
+
     /// The same programme with no list in force since later than `now`: after the clock was set back, a moment
     /// written down by the wrong clock must not silence the station until it comes round again.
     pub fn in_force_by(&self, now: Wall) -> Programme {
@@ -542,7 +547,8 @@ impl Programme {
         programme
     }
 
-    fn forbidden_for(&self, source: &str, id: &str, facts: Option<&ClipFacts>, at: Wall) -> Option<Reason> {
+    /// Why a clip may not sound at a moment, whatever the session (rule R6).
+    pub fn forbidden_for(&self, source: &str, id: &str, facts: Option<&ClipFacts>, at: Wall) -> Option<Reason> {
         if self.clip_withdrawn(source, id, at) {
             return Some(Reason::Withdrawn);
         }
@@ -615,13 +621,34 @@ pub struct Walk {
     heap: BinaryHeap<Reverse<(Wall, (u32, u32), usize)>>,
     rotation_uses: Vec<u64>,
     offer_days: Vec<DayCount>,
+    /// Sessions (start, slot) that were fixed before some offer of theirs came into force, and when they were.
+    fixed_before: HashMap<(Wall, usize), Wall>,
+    /// Only the counts are wanted of the session being planned.
+    counting_only: bool,
 }
 
 impl Walk {
     /// A walk whose first session is the first that starts at or after `from`.
     pub fn new(programme: Arc<Programme>, from: Wall) -> Walk {
+        Walk::knowing(programme, from, &BTreeMap::new())
+    }
+
+    /// The same, where `fixed` says at which moment the plans of some sessions were fixed: an offer whose list came
+    /// into force after that did not enter them, and they do not count in its `sessions_per_day`.
+    pub fn knowing(programme: Arc<Programme>, from: Wall, fixed: &BTreeMap<(Wall, Arc<str>, Arc<str>), Wall>) -> Walk {
         let zone = programme.zone;
+        let mut fixed_before = HashMap::new();
+        if let Some(latest) = programme.offers.iter().map(|o| o.since).max() {
+            let today = (zone.midnight(zone.date(from)), Arc::from(""), Arc::from(""));
+            for ((start, source, slot), at) in fixed.range(today..).filter(|(_, at)| **at < latest) {
+                let named = Target::Slot(source.clone(), slot.clone());
+                let index = programme.slots.iter().position(|s| s.target == named);
+                fixed_before.extend(index.map(|index| ((*start, index), *at)));
+            }
+        }
         let mut walk = Walk {
+            fixed_before,
+            counting_only: false,
             heap: BinaryHeap::with_capacity(programme.slots.len()),
             rotation_uses: vec![0; programme.rotations.len()],
             offer_days: vec![DayCount::default(); programme.offers.len()],
@@ -691,7 +718,8 @@ impl Walk {
             None
         };
 
-        let mut drafts: Vec<Draft> = Vec::with_capacity(slot.items.len() + 4);
+        self.counting_only = counting_only;
+        let mut drafts: Vec<Draft> = Vec::with_capacity(if counting_only { 0 } else { slot.items.len() + 4 });
         if let SlotKind::Relay { length_ms } = slot.slot.kind {
             drafts.push(Draft {
                 source: channel.id.clone(),
@@ -705,6 +733,7 @@ impl Walk {
             });
         } else {
             let mut entered: Vec<usize> = Vec::new();
+            let known_at = self.fixed_before.get(&(start, index)).copied().unwrap_or(start);
             for (unit, item) in slot.items.iter().enumerate() {
                 if !item.dates.contain(date) {
                     continue;
@@ -712,7 +741,16 @@ impl Walk {
                 match &item.what {
                     CompiledWhat::Offer(offer) => {
                         if channel.own {
-                            self.enter(*offer, unit as u32 * 1000, start, date, fixed_at, &mut entered, &mut drafts);
+                            self.enter(
+                                *offer,
+                                unit as u32 * 1000,
+                                start,
+                                known_at,
+                                date,
+                                fixed_at,
+                                &mut entered,
+                                &mut drafts,
+                            );
                         }
                     }
                     CompiledWhat::Offers(least) => {
@@ -722,7 +760,7 @@ impl Walk {
                                 .enumerate()
                             {
                                 let unit = unit as u32 * 1000 + nth as u32;
-                                self.enter(offer, unit, start, date, fixed_at, &mut entered, &mut drafts);
+                                self.enter(offer, unit, start, known_at, date, fixed_at, &mut entered, &mut drafts);
                             }
                         }
                     }
@@ -782,6 +820,7 @@ impl Walk {
         offer: usize,
         unit: u32,
         start: Wall,
+        known_at: Wall,
         date: NaiveDate,
         fixed_at: Wall,
         entered: &mut Vec<usize>,
@@ -792,7 +831,7 @@ impl Walk {
         if entered.contains(&offer) || !compiled.dates.contain(date) {
             return;
         }
-        let in_force = start >= compiled.since;
+        let in_force = start >= compiled.since && known_at >= compiled.since;
         let count = &mut self.offer_days[offer];
         if count.date != Some(date) || count.in_force != in_force {
             *count = DayCount { date: Some(date), in_force, uses: 0 };
@@ -826,6 +865,7 @@ impl Walk {
         drafts: &mut Vec<Draft>,
     ) {
         let (source, id, facts) = match &item.what {
+            CompiledWhat::Clip { .. } if self.counting_only => return,
             CompiledWhat::Clip { source, id, facts } => (source.clone(), id.clone(), facts.clone()),
             CompiledWhat::Rotation(index) => {
                 let rotation = &self.programme.rotations[*index];
@@ -834,6 +874,9 @@ impl Walk {
                 }
                 let n = self.rotation_uses[*index];
                 self.rotation_uses[*index] += 1;
+                if self.counting_only {
+                    return;
+                }
                 rotation.clips[(n % rotation.clips.len() as u64) as usize].clone()
             }
             _ => return,

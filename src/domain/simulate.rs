@@ -23,10 +23,21 @@ pub enum Incident {
     DeviceLost,
     /// It is back.
     DeviceBack,
-    /// The amplifier's next switching on fails.
+    /// The amplifier cannot be switched on from now on.
     HookFails,
+    /// It can again.
+    HookWorks,
+    /// The box does nothing until a moment, though it runs: suspended, or too busy to look.
+    Stall(Wall),
     /// The wall clock jumps by so many milliseconds.
     ClockStep(i64),
+    /// The next start finds the wall clock off by so much more, milliseconds, and trusted or not: no battery.
+    NextBoot {
+        /// Added to the wall clock while the box is away.
+        step_ms: i64,
+        /// Whether it is trusted then.
+        clock: ClockState,
+    },
     /// The clock is trusted from now on, or no more.
     Clock(ClockState),
     /// A person silences the station.
@@ -42,8 +53,22 @@ pub enum Incident {
     Programme(Arc<Programme>),
     /// The audio of a clip, `SOURCE/ID`, is missing or broken from now on.
     Clip(String, Reason),
+    /// It is there again.
+    ClipBack(String),
     /// A person plays a clip, `SOURCE/ID`.
     Play(String),
+}
+
+impl Incident {
+    /// Whether it makes a difference to a box that is away when it happens and back at `back`: nobody can order about
+    /// a program that does not run, and a box that is off can not go off.
+    fn happens_to_a_box_that_is_off(&self, back: Wall) -> bool {
+        match self {
+            Incident::Away(_, until) | Incident::Stall(until) => *until > back,
+            Incident::Stop { .. } | Incident::Resume | Incident::Play(_) => false,
+            _ => true,
+        }
+    }
 }
 
 /// A stretch of simulated time and what happens in it.
@@ -83,9 +108,15 @@ struct World {
     clock: ClockState,
     programme: Arc<Programme>,
     bad: HashMap<String, Reason>,
+    next_boot: Option<(i64, ClockState)>,
     wake: Wall,
     played: u64,
     planned: Vec<(Wall, Arc<str>, Arc<str>)>,
+}
+
+fn graver(a: Absence, b: Absence) -> Absence {
+    let order = [Absence::PowerOff, Absence::Crashed, Absence::ShutDown, Absence::ClockUnknown];
+    order.into_iter().find(|x| *x == a || *x == b).unwrap_or(a)
 }
 
 fn settings() -> Settings {
@@ -104,24 +135,11 @@ impl World {
     fn step(&mut self, truth: Wall, event: Event) {
         let now = self.now(truth);
         let Some(playout) = &mut self.playout else { return };
-        let mut refused = Vec::new();
         for action in playout.step(now, event) {
             match action {
                 Action::Write(writes) => {
                     for write in writes {
                         if let Write::Append(mut entry) = write {
-                            if let Entry::Session(session) = &entry {
-                                for item in &session.items {
-                                    let clip = format!(
-                                        "{}/{}",
-                                        item.source.as_deref().unwrap_or_default(),
-                                        item.clip_id.as_deref().unwrap_or_default()
-                                    );
-                                    if let Some(reason) = self.bad.get(&clip) {
-                                        refused.push((item.airing_id.clone(), *reason));
-                                    }
-                                }
-                            }
                             if let Entry::Airing(airing) = &mut entry {
                                 airing.boot_id = Some(format!("sim-{}", self.boot));
                             }
@@ -133,9 +151,6 @@ impl World {
                 Action::Answer { result, .. } => self.answers.push(result),
                 _ => {}
             }
-        }
-        for (airing_id, reason) in refused {
-            self.step(truth, Event::Speaker(Report::Refused { airing_id, reason }));
         }
     }
 
@@ -151,17 +166,34 @@ impl World {
                 let now = self.now(truth);
                 let playout = self.playout.take()?;
                 let mut saved = playout.saved();
-                saved.stage.now = now.wall();
-                let voice = saved.stage.voice.as_ref();
-                let noted_ms = voice.map(|v| (v.airing_id.clone(), now.wall() - v.at)).into_iter().collect();
+                let mut absence = absence;
+                let noted_ms = match playout.unsettled() {
+                    // Nobody knew the time since the last absence: it is all one, for the graver reason.
+                    Some((before, noted)) => {
+                        absence = graver(absence, before);
+                        noted.clone()
+                    }
+                    None => {
+                        saved.stage.now = now.wall();
+                        let voice = saved.stage.voice.as_ref();
+                        voice.map(|v| (v.airing_id.clone(), now.wall() - v.at)).into_iter().collect()
+                    }
+                };
                 self.planned = playout.planned();
                 let past = Past { saved, absence, noted_ms, planned: self.planned.clone() };
                 if absence == Absence::PowerOff {
                     self.booted = back;
                     self.boot += 1;
                 }
+                if let Some((step_ms, clock)) = self.next_boot.take() {
+                    self.offset_ms += step_ms;
+                    self.clock = clock;
+                }
                 let wall = self.now(back).wall();
                 self.playout = Some(Playout::new(self.programme.clone(), settings(), Some(past), wall));
+                for (clip, fault) in self.bad.clone() {
+                    self.step(back, Event::Clip { clip, fault: Some(fault) });
+                }
                 self.step(back, Event::Tick);
                 return Some(back);
             }
@@ -181,6 +213,12 @@ impl World {
             }
             Incident::DeviceBack => self.step(truth, Event::Speaker(Report::DeviceBack)),
             Incident::HookFails => self.step(truth, Event::HookFailed),
+            Incident::HookWorks => self.step(truth, Event::HookWorks),
+            Incident::Stall(until) => {
+                self.step(until, Event::Tick);
+                return Some(until);
+            }
+            Incident::NextBoot { step_ms, clock } => self.next_boot = Some((step_ms, clock)),
             Incident::ClockStep(ms) => {
                 self.step(truth, Event::Tick);
                 self.offset_ms += ms;
@@ -202,7 +240,12 @@ impl World {
                 self.step(truth, Event::Programme(programme));
             }
             Incident::Clip(clip, reason) => {
-                self.bad.insert(clip, reason);
+                self.bad.insert(clip.clone(), reason);
+                self.step(truth, Event::Clip { clip, fault: Some(reason) });
+            }
+            Incident::ClipBack(clip) => {
+                self.bad.remove(&clip);
+                self.step(truth, Event::Clip { clip, fault: None });
             }
             Incident::Play(name) => {
                 if let Some(clip) = self.programme.clip(&name).cloned() {
@@ -229,6 +272,7 @@ pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehear
         clock: rehearsal.clock,
         programme,
         bad: HashMap::new(),
+        next_boot: None,
         wake: from,
         played: 0,
         planned: Vec::new(),
@@ -243,6 +287,9 @@ pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehear
         // Incidents come before what else falls due in the same instant.
         if let Some(at) = next_incident.filter(|at| *at <= world.wake) {
             if let Some((_, incident)) = incidents.next() {
+                if at < truth && !incident.happens_to_a_box_that_is_off(truth) {
+                    continue;
+                }
                 truth = truth.max(at);
                 truth = world.happens(truth, incident).unwrap_or(truth);
                 continue;

@@ -5,6 +5,7 @@
 //! A stage can be cloned and advanced ahead of time with an ideal speaker: that is how `playout` knows what to arm
 //! one pre-roll early, and how `simulate` plays a month in a second.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -149,9 +150,9 @@ struct ItemRun {
     hole: Option<Reason>,
     /// Audio that turned out missing or broken.
     bad: Option<Reason>,
-    /// The device failed while it was its time: it may be joined inside, and is never `aired`.
+    /// The device failed while it sounded: it is never `aired` (invariant 5).
     device_lost: bool,
-    /// Whether that is what it waits for now.
+    /// The device is or was gone in its time: it may be joined inside.
     joins_inside: bool,
     played_ms: i64,
     /// Wall time, nanoseconds, of the first sample, and how far that was from the instant aimed at.
@@ -456,6 +457,18 @@ pub struct Light<'a> {
     pub armed: &'a [String],
     /// Whether voices begin and end by themselves, exactly on time.
     pub ideal: bool,
+    /// Clips, `SOURCE/ID`, whose audio is known to be missing or broken before anybody tried to play it.
+    pub faults: &'a HashMap<String, Reason>,
+}
+
+impl Light<'_> {
+    fn fault_of(&self, planned: &Planned) -> Option<Reason> {
+        if self.faults.is_empty() {
+            return None;
+        }
+        let id = planned.clip_id.as_ref()?;
+        self.faults.get(&format!("{}/{id}", planned.source)).copied()
+    }
 }
 
 /// Everything that is on stage. Stored with each change, so that the next start can go on with it.
@@ -511,7 +524,10 @@ impl Stage {
     /// Puts a session whose plan is now fixed on stage and writes the plan down.
     pub fn fix(&mut self, session: Session, light: &Light, out: &mut Vec<Decision>) {
         let kind = if matches!(session.kind, SlotKind::Relay { .. }) { Kind::Relay } else { Kind::Scheduled };
-        let run = Run::new(session, kind);
+        let mut run = Run::new(session, kind);
+        for (item, planned) in run.items.iter_mut().zip(&run.session.items) {
+            item.bad = light.fault_of(planned);
+        }
         open_session(&run, light.programme, out);
         self.runs.push(run);
     }
@@ -586,15 +602,19 @@ impl Stage {
     pub fn set_emergencies(&mut self, programme: &Programme) {
         let mut emergencies: Vec<EmergencyRun> = Vec::new();
         for plan in &programme.emergencies {
-            let known = self.emergencies.iter().find(|e| e.plan.source == plan.source && e.plan.id == plan.id);
+            // One that begins at another time is another one, whatever its id.
+            let same =
+                |e: &&EmergencyRun| e.plan.source == plan.source && e.plan.id == plan.id && e.plan.from == plan.from;
+            let known = self.emergencies.iter().find(same);
             emergencies.push(match known {
                 Some(known) => {
-                    let ended = known.finished && (known.plan == *plan || plan.every_ms.is_none());
-                    EmergencyRun {
-                        plan: plan.clone(),
-                        finished: ended || known.next_round >= plan.until,
-                        ..known.clone()
-                    }
+                    // A list that is renewed brings nothing new of what it said before.
+                    let plan = EmergencyPlan { since: known.plan.since.min(plan.since), ..plan.clone() };
+                    let unheard = known.first.is_none();
+                    let next_round = if unheard { plan.from.max(plan.since) } else { known.next_round };
+                    let ended =
+                        known.finished && (plan.until <= known.plan.until || (plan.every_ms.is_none() && !unheard));
+                    EmergencyRun { finished: ended || next_round >= plan.until, next_round, plan, ..known.clone() }
                 }
                 None => EmergencyRun {
                     first: None,
@@ -751,7 +771,8 @@ impl Stage {
         }
         let quiet = !run.passes_quiet && light.programme.quiet.quiet_until(at).is_some();
         let withdrawn = self.is_withdrawn(run, voice.item, at, light.programme);
-        if self.absence.is_some() {
+        if at < light.live_from {
+            // A moment the clock leapt over: what sounds sounds now, and is judged by now.
             return;
         }
         if withdrawn {
@@ -774,6 +795,8 @@ impl Stage {
     pub fn cut_voice(&mut self, at: Wall, reason: Reason, light: &Light, out: &mut Vec<Decision>) {
         let Some(voice) = self.voice.clone() else { return };
         self.just_cut |= !voice.relay;
+        // Nothing ends in the past, though the clock may have leapt over the moment that decided it.
+        let at = if light.ideal { at.max(light.live_from) } else { at };
         if light.ideal || voice.relay {
             let played = (at - voice.at).max(0);
             self.voice_ended(&voice, at, played, Some(reason), light, out);
@@ -817,6 +840,10 @@ impl Stage {
         let item = &mut run.items[voice.item];
         item.played_ms += played_ms;
         item.progress = Progress::Waiting;
+        if light.ideal && reason.is_some() && item.played_ms == 0 {
+            // Begun means that a sample was accepted: one ended in its very first instant never began.
+            item.began = None;
+        }
         if item.began.is_some() {
             item.ended_at = Some(at);
         }
@@ -826,7 +853,7 @@ impl Stage {
         } else if reason.is_some() {
             item.joins_inside = false;
         }
-        if item.began.is_none() && !voice.relay {
+        if item.began.is_none() {
             // Told to sound, and ended before its first sample: as if it had never been told.
             item.causes.0 |= reason.map_or(0, |r| 1 << r as u32);
             if voice.run == RunName::Manual {
@@ -959,7 +986,8 @@ impl Stage {
         if !emergency && self.round.is_some() {
             causes.add(Reason::Emergency);
         }
-        if matches!(run.kind, Kind::Scheduled | Kind::Relay) && self.floor.as_ref() != Some(&name_of(&run.session)) {
+        let other = |floor: &RunName| *floor != name_of(&run.session);
+        if matches!(run.kind, Kind::Scheduled | Kind::Relay) && self.floor.as_ref().is_some_and(other) {
             causes.add(Reason::Overlap);
         }
         if let Some(bad) = run.items[index].bad {
@@ -993,12 +1021,9 @@ impl Stage {
                 }
                 let device = !self.conditions.device_ok;
                 if let Some(run) = self.run_mut(&name) {
-                    let item = &mut run.items[index];
-                    item.causes.join(causes);
+                    run.items[index].causes.join(causes);
                     if device && !run.is_relay() && at < run.end_of(index) {
-                        let item = &mut run.items[index];
-                        item.joins_inside = true;
-                        item.device_lost = true;
+                        run.items[index].joins_inside = true;
                     }
                 }
             }
@@ -1041,7 +1066,7 @@ impl Stage {
             let run = &self.runs[index];
             let (start, priority, hard) = (run.session.start, run.session.priority, run.session.hard);
             let able = self.can_sound(run, at, light.programme);
-            let first_ok = self.first_can_sound(run, at, light);
+            let first_ok = self.first_can_sound(run, at, light) && !self.leapt_over(run, at, light);
             self.runs[index].claimed = true;
             if !able || self.floor.as_ref() == Some(&name) {
                 continue;
@@ -1072,6 +1097,14 @@ impl Stage {
                 && !self.is_withdrawn(run, first, at, light.programme)
                 && (run.passes_quiet || light.programme.quiet.quiet_until(at).is_none())
         })
+    }
+
+    /// Whether the clock leapt over the time in which a session might have begun while something sounded: that is
+    /// not cut for the sake of what is past.
+    fn leapt_over(&self, run: &Run, at: Wall, light: &Light) -> bool {
+        at < light.live_from
+            && self.voice.is_some()
+            && run.first().is_none_or(|first| run.last_moment(first) < light.live_from)
     }
 
     fn hand_on(&mut self, at: Wall, light: &Light) {
@@ -1146,7 +1179,8 @@ impl Stage {
                 continue;
             }
             let mut probe = self.emergency_run(index, at, light.programme);
-            probe.items.iter_mut().for_each(|i| i.bad = e.bad);
+            let bad = e.bad.or_else(|| light.fault_of(&probe.session.items[0]));
+            probe.items.iter_mut().for_each(|i| i.bad = bad);
             let mut causes = self.causes_for(&probe, 0, at, light);
             if probe.session.items[0].forbidden.is_some_and(|r| r != Reason::ClipMissing) {
                 causes.join(Causes(1 << probe.session.items[0].forbidden.map_or(0, |r| r as u32)));
@@ -1167,6 +1201,7 @@ impl Stage {
         let length = plan.clip.as_ref().and_then(|c| c.duration_ms).unwrap_or(0);
         let daypart = programme.config().daypart_gain_db(programme.zone.local(start).time());
         let approved = plan.clip.as_ref().is_none_or(|c| c.approved);
+        let expired = programme.expired(&plan.source, start) || programme.expired(&plan.clip_source, start);
         let items = (0..plan.repeat)
             .map(|k| Planned {
                 source: plan.clip_source.clone(),
@@ -1177,6 +1212,7 @@ impl Stage {
                 length_ms: length,
                 gain_db: plan.gain_db + daypart,
                 forbidden: match (&plan.clip, approved) {
+                    _ if expired => Some(Reason::Expired),
                     (None, _) => Some(Reason::ClipMissing),
                     (_, false) => Some(Reason::NotApproved),
                     _ => None,
@@ -1216,7 +1252,7 @@ impl Stage {
         let unheard = self.absence.is_some() || at < light.live_from;
         let start = if armed(&foreseen) || unheard { at } else { at + light.lead_ms };
         let mut run = self.emergency_run(index, start, light.programme);
-        if let Some(bad) = self.emergencies[index].bad {
+        if let Some(bad) = self.emergencies[index].bad.or_else(|| light.fault_of(&run.session.items[0])) {
             run.items.iter_mut().for_each(|i| i.bad = Some(bad));
         }
         let e = &mut self.emergencies[index];
@@ -1238,7 +1274,7 @@ impl Stage {
         open_session(&run, light.programme, out);
         self.round = Some(Box::new(run));
         // What sounds ends where the first sounding begins; when that is later than now, the last words may be said.
-        if self.absence.is_none() && self.causes_free(start, light) {
+        if !unheard && self.causes_free(start, light) {
             self.cut_voice(start, Reason::Emergency, light, out);
         }
     }
@@ -1254,7 +1290,8 @@ impl Stage {
         let start = self.emergencies[index].plan.from.max(self.emergencies[index].plan.since);
         let mut run = self.emergency_run(index, start, light.programme);
         let causes = self.emergencies[index].causes;
-        let bad = self.emergencies[index].bad;
+        let bad = self.emergencies[index].bad.or_else(|| light.fault_of(&run.session.items[0]));
+        self.emergencies[index].soundings += run.items.len() as u32;
         for item in &mut run.items {
             item.causes.join(causes);
             item.bad = bad;
@@ -1560,7 +1597,7 @@ impl Stage {
     ) -> Result<String, Reason> {
         let at = self.now.max(light.live_from);
         let begins = at + light.lead_ms;
-        let forbidden = if !clip.approved { Some(Reason::NotApproved) } else { None };
+        let forbidden = light.programme.forbidden_for(&clip.source, &clip.id, Some(&clip), begins);
         let planned = Planned {
             source: clip.source.clone(),
             clip_id: Some(clip.id.clone()),
@@ -1590,7 +1627,12 @@ impl Stage {
         );
         run.by = by;
         let mut causes = self.causes_for(&run, 0, at, light);
-        causes.0 &= !(1 << Reason::DeviceLost as u32);
+        if !light.ideal {
+            // The speaker tries to open the device anew for a person, and says how that went.
+            causes.0 &= !(1 << Reason::DeviceLost as u32);
+        }
+        run.items[0].bad = light.fault_of(&run.session.items[0]);
+        run.items[0].bad.into_iter().for_each(|r| causes.add(r));
         forbidden.into_iter().for_each(|r| causes.add(r));
         if light.clock == ClockState::Unknown {
             causes.add(Reason::ClockUnknown);
@@ -1605,6 +1647,23 @@ impl Stage {
         }
         self.start_voice(&RunName::Manual, 0, begins, 0, false, light, out);
         Ok(id)
+    }
+
+    /// The audio of a clip, `SOURCE/ID`, turned out missing or broken, or is there again.
+    pub fn clip_fault(&mut self, clip: &str, fault: Option<Reason>) {
+        let same = |p: &Planned| p.clip_id.as_ref().is_some_and(|id| clip == format!("{}/{id}", p.source));
+        for run in self.runs.iter_mut().chain(self.round.as_deref_mut()) {
+            for (item, planned) in run.items.iter_mut().zip(&run.session.items) {
+                if item.progress == Progress::Waiting && item.began.is_none() && same(planned) {
+                    item.bad = fault;
+                }
+            }
+        }
+        for emergency in &mut self.emergencies {
+            if clip == format!("{}/{}", emergency.plan.clip_source, emergency.plan.clip_id) {
+                emergency.bad = fault;
+            }
+        }
     }
 
     /// The amplifier did not switch on: what was to sound through it waits, a relay window has failed.
