@@ -6,6 +6,7 @@ mod devices;
 mod export;
 mod import;
 mod keygen;
+mod page_code;
 mod paper;
 mod probe;
 mod progress;
@@ -125,6 +126,9 @@ enum Command {
     Keygen(keygen::Arguments),
     /// Trang hướng dẫn man (the man page)
     Man,
+    /// Lấy mã đăng nhập một lần vào trang của đài (a one-time code for the station page)
+    #[command(after_help = page_code::EXAMPLE)]
+    PageCode(page_code::Arguments),
     /// Phát một bài ngay bây giờ (play a clip now)
     #[command(after_help = "Ví dụ (example):\n  loaxa play tone --wait\n  loaxa play ban-tin --by \"Nguyễn Văn A\"")]
     Play(ask::PlayArguments),
@@ -188,6 +192,7 @@ pub fn run() -> ExitCode {
         }),
         Command::Keygen(arguments) => keygen::run(&context, &arguments),
         Command::Man => paper::man(Arguments::command()),
+        Command::PageCode(arguments) => page_code::run(&context, &arguments),
         Command::Play(arguments) => ask::play(&context, &arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Publish(arguments) => publish::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),

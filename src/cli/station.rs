@@ -70,6 +70,7 @@ pub fn survey(context: &Context, stored: bool) -> Result<Survey, Failure> {
         speak: &|written| context.speak(written),
         today: &today,
         stored,
+        kept: None,
     };
     station::survey(&look).map_err(|text| Failure::Config(text.say(context.language)))
 }

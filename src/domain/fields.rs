@@ -1119,6 +1119,7 @@ const HOMES: &[(&str, &str)] = &[
     ("shorter_by", "[quiet_hours]"),
     ("trust", "[time]"),
     ("hold", "[time]"),
+    ("hosts", "[page]"),
     ("listen", "[page]"),
     ("keep", "[log]"),
     ("source", ""),
