@@ -399,6 +399,7 @@ impl Shop {
             language: caller.language,
             by: caller.by.as_ref().map(|(by, _)| &**by),
             said: said.as_deref(),
+            has_audio: &|sha256| self.office.audio(sha256).is_some(),
         };
         let html = match path {
             "/" => {
@@ -463,7 +464,7 @@ impl Shop {
         if let Some((_, _, parts)) = cache.parts.iter().find(|(k, l, _)| (*k, *l) == (key, language)) {
             return parts.clone();
         }
-        let sheet = Sheet { view, language, by: None, said: None };
+        let sheet = Sheet { view, language, by: None, said: None, has_audio: &|_| false };
         let parts = Arc::new(sheet.parts(&plan, &rows, &disk));
         cache.parts.retain(|(k, _, _)| *k == key);
         cache.parts.push((key, language, parts.clone()));
@@ -681,7 +682,9 @@ impl Shop {
         let said = text.say(caller.language);
         let view = self.views.borrow().clone();
         let html = match &view {
-            Some(view) => Sheet { view, language: caller.language, by: None, said: Some(&said) }.login(),
+            Some(view) => {
+                Sheet { view, language: caller.language, by: None, said: Some(&said), has_audio: &|_| false }.login()
+            }
             None => String::new(),
         };
         response(StatusCode::FORBIDDEN, HTML, html)

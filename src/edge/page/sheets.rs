@@ -72,6 +72,8 @@ pub struct Sheet<'a> {
     pub by: Option<&'a str>,
     /// Something to say on top: what came of the last order.
     pub said: Option<&'a str>,
+    /// Whether the audio of this hash is on this box.
+    pub has_audio: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 fn minute(zone: Zone, at: Wall) -> String {
@@ -794,7 +796,7 @@ impl Sheet<'_> {
         out.push_str(&self.listen_and_play(
             &name,
             &clip.title,
-            clip.sha256.as_deref().filter(|_| clip.unfit.is_none()),
+            clip.sha256.as_deref().filter(|sha| clip.unfit.is_none() && (self.has_audio)(sha)),
         ));
         out.push_str("</article>");
         out
