@@ -1108,6 +1108,10 @@ sentences! {
     PageNever {} => "chưa có", "none yet";
     /// Row.
     PageUptime {} => "Chạy liên tục", "Running for";
+    /// Uptime.
+    PageUptimeShort {} => "chưa đến 1 phút", "less than a minute";
+    /// Played by a person.
+    PageByHand {} => "Phát bằng tay", "Played by hand";
     /// The connection is gone.
     PageLost {} => "Mất kết nối với máy. Nội dung dưới đây có thể đã cũ.", "No connection. What is below may be old.";
     /// Heading of received lists.

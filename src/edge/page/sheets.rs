@@ -194,9 +194,10 @@ impl Sheet<'_> {
             "<footer class=\"bar\"><form method=\"post\" action=\"/resume\" class=\"resume\">\
              <button class=\"go\">{resume}</button></form>\
              <details id=\"stop\"><summary class=\"button stop\">{stop}</summary>\
-             <form method=\"post\" action=\"/stop\"><label><input type=\"checkbox\" name=\"but_emergency\" value=\"1\"> \
+             <form method=\"post\" action=\"/stop\">{session}{day}{good}\
+             <label><input type=\"checkbox\" name=\"but_emergency\" value=\"1\"> \
              {emergency}</label><label>{why}<input name=\"why\" maxlength=\"200\" autocomplete=\"off\"></label>\
-             {session}{day}{good}</form></details></footer>\n",
+             </form></details></footer>\n",
             resume = self.t(Text::PageResume {}),
             stop = self.t(Text::PageStop {}),
             emergency = self.t(Text::PageButEmergency {}),
@@ -283,7 +284,10 @@ impl Sheet<'_> {
                  <p class=\"small\">{progress}</p>",
                 self.t(Text::PageOnAir {}),
                 esc(title),
-                esc(&air.slot_name),
+                match &*air.slot_name {
+                    "manual" => self.t(Text::PageByHand {}),
+                    name => esc(name).to_string(),
+                },
             );
         } else if !view.clock.trusted() {
             let _ = write!(out, "<p class=\"state stopped\">{}</p>", self.t(Text::StateWaitingForClock {}));
@@ -298,12 +302,16 @@ impl Sheet<'_> {
                 let at = next.planned_at;
                 let when = if zone.date(at) == plan.today { second(zone, at) } else { self.when(at) };
                 let title = next.title.as_deref().unwrap_or(&next.slot_name);
+                let slot = match &*next.slot_name {
+                    name if name == title => String::new(),
+                    name => format!(" <span class=\"small\">{}</span>", esc(name)),
+                };
                 let note = blocked.map_or_else(String::new, |r| {
                     format!(" <span class=\"bad\">({})</span>", esc(reason_words(r, self.language)))
                 });
                 let _ = write!(
                     out,
-                    "<p><span class=\"label\">{}</span> <b>{when}</b> {}{note}</p>",
+                    "<p><span class=\"label\">{}</span> <b>{when}</b> {}{slot}{note}</p>",
                     self.t(Text::PageNext {}),
                     esc(title)
                 );
@@ -460,10 +468,14 @@ impl Sheet<'_> {
         let mut out = String::from("<ul class=\"rows\">");
         for past in list {
             let at = past.started.unwrap_or(past.planned);
-            let when = if with_date { zone.local(at).format("%d/%m %H:%M:%S").to_string() } else { second(zone, at) };
+            let when =
+                if with_date { zone.local(at).format("%d/%m/%Y<br>%H:%M:%S").to_string() } else { second(zone, at) };
             let by = past.by.as_deref().map(|b| format!(" · {}", esc(b))).unwrap_or_default();
-            let slot =
-                if past.slot_name == past.title { String::new() } else { format!(" · {}", esc(&past.slot_name)) };
+            let slot = match past.slot_name.as_str() {
+                "" => format!(" · {}", self.t(Text::PageByHand {})),
+                name if name == past.title => String::new(),
+                name => format!(" · {}", esc(name)),
+            };
             let _ = write!(
                 out,
                 "<li><span class=\"time\">{when}</span><span class=\"what\"><b>{}</b><br>{} \
@@ -586,7 +598,11 @@ impl Sheet<'_> {
             row(&esc(&contact.id).to_string(), &line);
         }
         // Whole minutes, so that the part is not sent anew each second.
-        row(&self.t(Text::PageUptime {}), &esc(&length_words(view.uptime_s / 60 * 60_000, self.language)).to_string());
+        let up = match view.uptime_s / 60 {
+            0 => self.t(Text::PageUptimeShort {}),
+            minutes => esc(&length_words(minutes * 60_000, self.language)).to_string(),
+        };
+        row(&self.t(Text::PageUptime {}), &up);
         out.push_str("</dl>");
         out
     }
