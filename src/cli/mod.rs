@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod devices;
+mod edit;
 mod export;
 mod import;
 mod keygen;
@@ -116,6 +117,9 @@ enum Command {
     /// Các thiết bị âm thanh có trên máy (the audio devices of this machine)
     #[command(after_help = devices::EXAMPLE)]
     Devices,
+    /// Sửa cấu hình hoặc danh sách của xã an toàn: kiểm tra, xem trước, rồi mới dùng (edit safely, with a preview)
+    #[command(after_help = edit::EXAMPLE)]
+    Edit(edit::Arguments),
     /// Xuất nhật ký phát thanh (export the airing log)
     Export(export::Arguments),
     /// Nhận danh sách từ USB, kiểm tra như khi tải về (take a published folder from a USB stick)
@@ -186,6 +190,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Completions(arguments) => paper::completions(&arguments, &mut Arguments::command()),
         Command::Devices => devices::run(&context),
+        Command::Edit(arguments) => edit::run(&context, &arguments),
         Command::Export(arguments) => export::run(&context, &arguments),
         Command::Import(arguments) => station::load(&context).and_then(|loaded| {
             import::run(&context, &arguments, &loaded.config, &admit(Arc::new(MachineClock::plain())))

@@ -1209,6 +1209,48 @@ sentences! {
     /// Logins ended.
     PageRevoked { by: String, logins: u64 } => "Đã thu hồi {logins} lần đăng nhập của {by}", "Ended {logins} logins of {by}";
 
+    // ---- editing (cli/edit.rs)
+    /// Heading of the preview.
+    EditPreview {} => "Sẽ phát trong 24 giờ tới (dấu -: bỏ đi, dấu +: thêm vào):", "Airs in the next 24 hours (-: goes, +: comes):";
+    /// Heading of the preview, nothing changes.
+    EditSamePlan {} => "Sẽ phát trong 24 giờ tới: không thay đổi", "Airs in the next 24 hours: no change";
+    /// Nothing was planned before, because the file in force is broken.
+    EditBeforeBroken {} => "Tệp đang có bị lỗi nên không so sánh được; sẽ phát trong 24 giờ tới:", "The present file is broken and cannot be compared; airs in the next 24 hours:";
+    /// Nothing was written.
+    EditUnchanged {} => "Không có gì thay đổi", "Nothing was changed";
+    /// There are errors.
+    EditErrors { errors: usize } =>
+        "Có {errors} lỗi: chưa dùng được. Sửa tiếp? [Enter: sửa tiếp, b: bỏ, giữ tệp cũ] ",
+        "{errors} errors: not usable yet. Go on editing? [Enter: yes, q: give up and keep the old file] ";
+    /// The question at the end.
+    EditConfirm { file: String } =>
+        "Dùng bản mới của \"{file}\"? [c: dùng, s: sửa tiếp, Enter: bỏ] ",
+        "Use the new \"{file}\"? [y: use it, e: go on editing, Enter: no] ";
+    /// Given up.
+    EditGivenUp {} => "Đã bỏ, giữ nguyên tệp cũ", "Given up; the old file stays";
+    /// Written.
+    EditDone { file: String, backup: String } =>
+        "Đã ghi \"{file}\"; bản trước ở \"{backup}\"\nĐài đang chạy nhận sau vài giây, dùng từ buổi sau. Lấy lại bản trước: loaxa edit --undo",
+        "\"{file}\" is written; the version before is \"{backup}\"\nA running station takes it within seconds, from the next session on. To go back: loaxa edit --undo";
+    /// Somebody else changed the file.
+    EditRaced { file: String, draft: String } =>
+        "\"{file}\" đã bị người khác sửa trong lúc này: chưa ghi\n  Bản vừa sửa ở \"{draft}\"; chạy lại loaxa edit",
+        "\"{file}\" was changed by somebody else meanwhile: nothing written\n  What you edited is in \"{draft}\"; run loaxa edit again";
+    /// The editor failed.
+    EditorFailed { editor: String, why: String } =>
+        "không chạy được trình soạn thảo \"{editor}\": {why}\n  Đặt EDITOR, ví dụ: EDITOR=nano loaxa edit",
+        "cannot run the editor \"{editor}\": {why}\n  Set EDITOR, as in: EDITOR=nano loaxa edit";
+    /// No file to edit.
+    EditNoFile { file: String, why: String } => "không đọc được \"{file}\": {why}", "cannot read \"{file}\": {why}";
+    /// Not written.
+    EditCannotWrite { file: String, why: String } =>
+        "không ghi được \"{file}\": {why}\n  Chạy bằng sudo",
+        "cannot write \"{file}\": {why}\n  Use sudo";
+    /// No local list.
+    EditNoLocal {} => "cấu hình không có [local]: không có danh sách của xã để sửa", "the config has no [local]: there is no list of the commune's own to edit";
+    /// No backup.
+    EditNoBackup { file: String } => "không có bản trước nào của \"{file}\"", "there is no version before of \"{file}\"";
+
     // ---- commands (cli/)
     /// Nobody listens on the socket.
     NoDaemon { dir: String } =>
