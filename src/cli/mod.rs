@@ -15,6 +15,7 @@ mod publish;
 mod rehearsal;
 mod run;
 mod schedule;
+mod schema;
 mod serve;
 pub mod station;
 mod verify;
@@ -151,6 +152,9 @@ enum Command {
     /// Lịch phát thanh sắp tới (the plan as a table)
     #[command(after_help = schedule::EXAMPLE)]
     Schedule(schedule::Arguments),
+    /// Lược đồ JSON cho trình soạn thảo: gợi ý khóa, báo chỗ sai khi đang gõ (a JSON Schema for editors)
+    #[command(after_help = schema::EXAMPLE)]
+    Schema(schema::Arguments),
     /// Máy chủ nhỏ cho thư mục đã phát hành (a small server for a published folder)
     #[command(after_help = serve::EXAMPLE)]
     Serve(serve::Arguments),
@@ -204,6 +208,7 @@ pub fn run() -> ExitCode {
         Command::Resume(arguments) => ask::resume(&context, &arguments),
         Command::Run => run::run(&context),
         Command::Schedule(arguments) => schedule::run(&context, &arguments),
+        Command::Schema(arguments) => schema::run(&context, &arguments),
         Command::Serve(arguments) => serve::run(&context, &arguments),
         Command::Simulate(arguments) => rehearsal::run(&context, &arguments),
         Command::Status(arguments) => ask::status(&context, &arguments),

@@ -13,6 +13,7 @@ pub mod publication;
 pub mod render;
 pub mod report;
 pub mod schedule;
+pub mod schema;
 pub mod signature;
 pub mod simulate;
 pub mod stage;
