@@ -1,7 +1,12 @@
 //! One file per command, each a short function over the floors below.
 
 mod check;
+mod devices;
+mod export;
+mod probe;
+mod progress;
 pub mod station;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -92,6 +97,16 @@ enum Command {
     /// Kiểm tra cấu hình và danh sách, chỉ rõ chỗ sai và cách sửa (check config and lists)
     #[command(after_help = "Ví dụ (example):\n  loaxa check --config /etc/loaxa/station.toml")]
     Check(check::Arguments),
+    /// Các thiết bị âm thanh có trên máy (the audio devices of this machine)
+    #[command(after_help = devices::EXAMPLE)]
+    Devices,
+    /// Xuất nhật ký phát thanh (export the airing log)
+    Export(export::Arguments),
+    /// Đo một tệp âm thanh (measure one audio file)
+    #[command(hide = true)]
+    Probe(probe::Arguments),
+    /// Kiểm tra nhật ký và tệp âm thanh còn nguyên vẹn không (check log and clips, like an fsck)
+    Verify(verify::Arguments),
 }
 
 /// Parses the arguments and runs the command they name.
@@ -110,6 +125,10 @@ pub fn run() -> ExitCode {
     let context = Context { config: arguments.config, language, language_forced: asked.is_some() };
     let done = match arguments.command {
         Command::Check(arguments) => check::run(&context, &arguments),
+        Command::Devices => devices::run(&context),
+        Command::Export(arguments) => export::run(&context, &arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
+        Command::Verify(arguments) => verify::run(&context, &arguments),
     };
     done.unwrap_or_else(|failure| {
         if !matches!(failure, Failure::Said) {

@@ -178,7 +178,7 @@ pub fn survey(context: &Context, stored: bool) -> Result<Survey, Failure> {
 
 /// The local date, as far as this machine knows.
 pub fn today(zone: Zone) -> NaiveDate {
-    zone.date(MachineClock.now().wall())
+    zone.date(MachineClock::plain().now().wall())
 }
 
 impl Survey {

@@ -1,6 +1,7 @@
 //! The ground floor: decides. No files, no network, no threads, no clock; all comes in by argument.
 
 pub mod airing;
+pub mod chain;
 pub mod config;
 pub mod cron;
 pub mod document;
@@ -8,7 +9,10 @@ pub mod fields;
 pub mod findings;
 pub mod playlist;
 pub mod playout;
+pub mod render;
+pub mod report;
 pub mod schedule;
+pub mod signature;
 pub mod simulate;
 pub mod stage;
 pub mod station;

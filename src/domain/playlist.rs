@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::airing::Reason;
 use crate::domain::time::{Days, Wall};
 
 mod reading;
@@ -197,6 +198,8 @@ pub struct Clip {
     pub approved_doc: Option<String>,
     /// Gain in dB, measured loudness to target included once published.
     pub gain_db: f64,
+    /// Why its audio cannot be used on this box, when it was looked for and has no known length.
+    pub unfit: Option<Reason>,
     /// Where it stands.
     pub span: Span,
 }

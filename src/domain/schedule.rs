@@ -67,6 +67,8 @@ pub struct ClipFacts {
     pub serial: Option<u64>,
     /// Its own gain, dB.
     pub gain_db: f64,
+    /// Why its audio cannot be used, where its length is not known.
+    pub unfit: Option<Reason>,
 }
 
 /// One planned airing of a session.
@@ -550,7 +552,7 @@ impl Programme {
         match facts {
             None => Some(Reason::ClipMissing),
             Some(facts) if !facts.approved => Some(Reason::NotApproved),
-            Some(facts) if facts.duration_ms.is_none() => Some(Reason::ClipMissing),
+            Some(facts) if facts.duration_ms.is_none() => Some(facts.unfit.unwrap_or(Reason::ClipMissing)),
             Some(_) => None,
         }
     }
@@ -589,6 +591,7 @@ fn clip_facts(
         approved: clip.is_approved(),
         serial: list.serial,
         gain_db: clip.gain_db,
+        unfit: clip.unfit,
     }
 }
 

@@ -364,12 +364,510 @@ sentences! {
         "Clash: \"{first}\" ({first_from}-{first_to}) and \"{second}\" ({second_from}-{second_to}) overlap by {overlap}";
 
     // ---- the airing log and exports (edge/airing_log.rs, domain/report.rs)
+    /// There is no database to read.
+    LogMissing { file: String } =>
+        "không có nhật ký phát thanh \"{file}\"\n  chạy `loaxa run` một lần để tạo, hoặc xem lại mục [state] dir trong tệp cấu hình",
+        "no airing log \"{file}\"\n  start `loaxa run` once to make it, or look at [state] dir in the config";
+    /// A database of something else.
+    LogNotALog { file: String } =>
+        "\"{file}\" không phải là nhật ký phát thanh của loaxa",
+        "\"{file}\" is not an airing log of loaxa";
+    /// A database of the future.
+    LogNewer { file: String } =>
+        "nhật ký \"{file}\" do bản loaxa mới hơn ghi\n  cài lại bản mới hơn rồi thử lại",
+        "the log \"{file}\" was written by a newer loaxa\n  install the newer one again";
+    /// A second outcome of one airing.
+    LogTwice { airing: String } =>
+        "lượt phát \"{airing}\" đã có kết quả trong nhật ký, không ghi lần hai",
+        "the airing \"{airing}\" has its outcome in the log, it is not written twice";
+    /// A write does not come back.
+    LogHangs {} =>
+        "không ghi được nhật ký: thẻ nhớ hoặc ổ đĩa không trả lời\n  loa vẫn phát, nhật ký giữ trong bộ nhớ; nên thay thẻ nhớ",
+        "the log cannot be written: the card or disk does not answer\n  playing goes on, rows are kept in memory; replace the card soon";
+    /// No space.
+    LogDiskFull { file: String } =>
+        "không ghi được nhật ký \"{file}\": hết chỗ trên ổ đĩa\n  loa vẫn phát, nhật ký giữ trong bộ nhớ; hãy xóa bớt tệp",
+        "cannot write the log \"{file}\": the disk is full\n  playing goes on, rows are kept in memory; make space";
+    /// Somebody else holds the database.
+    LogLocked { file: String } =>
+        "nhật ký \"{file}\" đang bị chương trình khác giữ\n  đóng chương trình đang mở tệp này",
+        "the log \"{file}\" is held by another program\n  close the program that has this file open";
+    /// The database is damaged.
+    LogDamaged { file: String } =>
+        "nhật ký \"{file}\" bị hỏng\n  chạy `loaxa verify` để biết hỏng từ dòng nào",
+        "the log \"{file}\" is damaged\n  `loaxa verify` says from which row on";
+    /// No leave to read or write.
+    LogNoAccess { file: String, why: String } =>
+        "không mở được nhật ký \"{file}\": {why}\n  chạy lại lệnh này với sudo, hoặc vào nhóm loaxa",
+        "cannot open the log \"{file}\": {why}\n  run this with sudo, or join the group loaxa";
+    /// The disk under it fails.
+    LogDiskFails { file: String, why: String } =>
+        "không đọc hoặc ghi được nhật ký \"{file}\": {why}\n  kiểm tra thẻ nhớ hoặc ổ đĩa",
+        "cannot read or write the log \"{file}\": {why}\n  look at the card or disk";
+    /// The kind of a relay window in the sheet.
+    RelayKind {} => "Tiếp sóng", "Relay";
+    /// A format that is not there yet.
+    ExportNotYet { format: String } =>
+        "chưa có định dạng \"{format}\"\n  dùng --format csv hoặc --format jsonl",
+        "the format \"{format}\" is not there yet\n  use --format csv or --format jsonl";
+    /// A format nobody knows.
+    ExportUnknownFormat { format: String } =>
+        "không có định dạng \"{format}\"\n  dùng --format csv hoặc --format jsonl",
+        "no format \"{format}\"\n  use --format csv or --format jsonl";
+    /// A chain is only jsonl, and only whole.
+    ExportChainAlone {} =>
+        "--chain cần --format jsonl và không đi cùng --campaign, --slot, --outcome, --source\n  chuỗi chỉ chứng minh được khi đủ mọi dòng",
+        "--chain needs --format jsonl and no --campaign, --slot, --outcome or --source\n  a chain proves something only with every row in it";
+    /// A word that stands for no moment.
+    ExportBadTime { option: String, value: String } =>
+        "{option} \"{value}\" không phải là thời điểm\n  viết 2022-10-05T05:30 hoặc 2022-10-05",
+        "{option} \"{value}\" is no time\n  write 2022-10-05T05:30 or 2022-10-05";
+    /// A word that is no outcome.
+    ExportBadOutcome { value: String, known: String } =>
+        "--outcome \"{value}\" không phải là kết quả\n  dùng một trong: {known}",
+        "--outcome \"{value}\" is no outcome\n  use one of: {known}";
+    /// A separator that is not one plain character.
+    ExportBadSeparator { value: String } =>
+        "--separator \"{value}\" phải là một ký tự, như ; hoặc , hoặc tab",
+        "--separator \"{value}\" must be one character, as ; or , or tab";
+    /// The file cannot be written.
+    ExportCannotWrite { file: String, why: String } =>
+        "không ghi được \"{file}\": {why}",
+        "cannot write \"{file}\": {why}";
+    /// The file is there.
+    ExportWritten { rows: u64, file: String } =>
+        "đã ghi {rows} dòng vào \"{file}\"",
+        "wrote {rows} rows to \"{file}\"";
+    /// Beside the progress bar.
+    ExportProgress {} => "xuất nhật ký", "exporting";
+    /// Beside the progress bar.
+    VerifyProgress {} => "kiểm tra nhật ký", "checking the log";
+    /// Beside the progress bar.
+    VerifyClipsProgress {} => "kiểm tra tệp âm thanh", "checking the clips";
+    /// What the chain was found to hold.
+    VerifyCounted { rows: u64, first: u64, last: u64, airings: u64, sessions: u64, events: u64, items: u64 } =>
+        "{rows} dòng (số {first}-{last}): {airings} lượt phát, {sessions} buổi phát với {items} mục, {events} sự kiện",
+        "{rows} rows (numbers {first}-{last}): {airings} airings, {sessions} sessions with {items} items, {events} events";
+    /// An empty log.
+    VerifyEmpty {} => "nhật ký chưa có dòng nào", "the log has no rows yet";
+    /// The head.
+    VerifyHead { head: String } => "mã băm dòng cuối: {head}", "hash of the last row: {head}";
+    /// The clips.
+    VerifyClips { clips: u64, megabytes: u64 } =>
+        "{clips} tệp âm thanh trong kho ({megabytes} MB): đúng mã băm",
+        "{clips} stored clips ({megabytes} MB): hashes right";
+    /// The commune's own clips are checked elsewhere.
+    VerifyLocalClips {} =>
+        "tệp âm thanh của xã ([local] clips) không nằm trong kho; `loaxa check` kiểm tra các tệp đó",
+        "the commune's own clips ([local] clips) are not in the store; `loaxa check` looks at those";
+    /// A clip is not what its name says.
+    VerifyClipBad { file: String } =>
+        "HỎNG: tệp \"{file}\" không đúng mã băm trong tên tệp",
+        "BROKEN: the file \"{file}\" does not have the hash in its name";
+    /// A clip cannot be read.
+    VerifyClipUnreadable { file: String, why: String } =>
+        "HỎNG: không đọc được tệp \"{file}\": {why}",
+        "BROKEN: cannot read the file \"{file}\": {why}";
+    /// SQLite's own finding.
+    VerifyDatabase { what: String } =>
+        "HỎNG: cơ sở dữ liệu: {what}",
+        "BROKEN: database: {what}";
+    /// A finding.
+    VerifyBreak { rows: String, what: String } => "HỎNG: dòng {rows}: {what}", "BROKEN: row {rows}: {what}";
+    /// More findings than are shown.
+    VerifyMore { more: u64 } => "... và {more} lỗi nữa", "... and {more} more";
+    /// The airings that were lost in an outage, which a row tells.
+    VerifyLost { lost: u64 } =>
+        "lưu ý: {lost} lượt phát không ghi được khi ổ đĩa hỏng, có dòng sự kiện nói rõ",
+        "note: {lost} airings could not be kept while the disk failed, a row of the log says so";
+    /// Sounds that have no row yet.
+    VerifyIntents { intents: u64 } =>
+        "lưu ý: {intents} lượt đang phát hoặc dở dang, sẽ có kết quả khi phát xong hoặc khi khởi động lại",
+        "note: {intents} airings on the air or left open; they get their outcome at their end or at the next start";
+    /// All is well.
+    VerifyFine {} => "NGUYÊN VẸN", "WHOLE";
+    /// All is well, but each row stands alone.
+    VerifyFineEach {} =>
+        "từng dòng nguyên vẹn; không chứng minh được là đủ dòng (xuất với --chain để chứng minh)",
+        "each row is whole; that none is missing is not proven (export with --chain for that)";
+    /// Not all is well.
+    VerifyBroken { first: u64, broken: u64 } =>
+        "KHÔNG NGUYÊN VẸN: {broken} lỗi, bắt đầu từ dòng {first}",
+        "NOT WHOLE: {broken} findings, the first in row {first}";
+    /// Not all is well, but every row is.
+    VerifyBrokenElsewhere { broken: u64 } =>
+        "KHÔNG NGUYÊN VẸN: {broken} lỗi, các dòng nhật ký đều đúng",
+        "NOT WHOLE: {broken} findings, the rows themselves are right";
+    /// The file is no export.
+    VerifyNotAnExport { file: String } =>
+        "\"{file}\" không phải là tệp xuất jsonl của loaxa\n  xuất lại bằng: loaxa export --format jsonl --chain -o nhat-ky.jsonl",
+        "\"{file}\" is not a jsonl export of loaxa\n  export again: loaxa export --format jsonl --chain -o log.jsonl";
+    /// The file cannot be read.
+    VerifyCannotRead { file: String, why: String } =>
+        "không đọc được \"{file}\": {why}",
+        "cannot read \"{file}\": {why}";
+    /// A chain without its last line.
+    VerifyNoSummary {} =>
+        "HỎNG: thiếu dòng tổng kết ở cuối, tệp đã bị cắt đuôi",
+        "BROKEN: the summary at the end is missing, the file's tail was cut off";
+    /// The last line contradicts the rows.
+    VerifySummary { field: String } =>
+        "HỎNG: dòng tổng kết không khớp ở \"{field}\"",
+        "BROKEN: the summary does not agree in \"{field}\"";
+    /// A rule.
+    RuleUnreadable {} => "không đúng cách ghi của nhật ký", "not written as the log writes rows";
+    /// A rule.
+    RuleColumn {} => "cột tra cứu khác nội dung dòng", "a search column differs from the row";
+    /// A rule.
+    RuleNumber { expected: u64 } =>
+        "thiếu dòng hoặc sai thứ tự, lẽ ra là số {expected}",
+        "rows are missing or out of order, number {expected} should stand here";
+    /// A rule.
+    RuleHash {} => "nội dung đã bị thay đổi, mã băm không khớp", "the content was changed, its hash does not fit";
+    /// A rule.
+    RuleLink {} => "không nối với dòng trước", "does not hang on the row before";
+    /// A rule.
+    RuleOtherLog {} => "thuộc nhật ký khác (log_id khác)", "belongs to another log (other log_id)";
+    /// A rule.
+    RulePair {} => "kết quả và lý do không đi cùng nhau", "outcome and reason do not go together";
+    /// A rule.
+    RuleContradiction {} =>
+        "giờ hoặc thời gian đã phát trái với kết quả",
+        "times or played length contradict the outcome";
+    /// A rule.
+    RuleTwice {} => "lượt phát này đã có kết quả ở dòng trước", "this airing has its outcome in an earlier row";
+    /// A rule.
+    RuleNoOutcome { item: usize } =>
+        "buổi phát đã xong nhưng mục thứ {item} không có kết quả",
+        "the session is over but item {item} has no outcome";
+    /// A rule.
+    RuleOtherThanPlanned {} =>
+        "giờ theo lịch hoặc tệp âm thanh khác với kế hoạch đã chốt",
+        "planned time or audio differ from the fixed plan";
+    /// A rule.
+    RuleTail {} => "các dòng cuối đã bị cắt", "the last rows were cut off";
 
     // ---- lists from above (edge/http.rs, edge/clip_store.rs, daemon/sync.rs, publishing)
+    /// A source without a key.
+    SourceNoKey { source: String } =>
+        "nguồn \"{source}\" không có khóa công khai nào trong station.toml: không kiểm tra được chữ ký\nghi public_keys = [\"RW...\"] đúng như đơn vị gửi đã cung cấp",
+        "source \"{source}\" has no public key in station.toml: signatures cannot be checked\nwrite public_keys = [\"RW...\"] as given by the sender";
+    /// A key in the config that is not a key.
+    SourceKeyMalformed { source: String, key: String } =>
+        "khóa công khai \"{key}\" của nguồn \"{source}\" ghi sai trong station.toml: không phải khóa minisign\nchép lại nguyên dòng bắt đầu bằng RW trong tệp .pub của đơn vị gửi",
+        "public key \"{key}\" of source \"{source}\" is mistyped in station.toml: not a minisign key\ncopy the whole line that begins with RW from the sender's .pub file";
+    /// The signature file cannot be read.
+    SignatureMalformed { source: String } =>
+        "tệp chữ ký (.minisig) của nguồn \"{source}\" hỏng hoặc bị sửa: giữ danh sách cũ\nbáo đơn vị gửi công bố lại",
+        "the signature file (.minisig) of source \"{source}\" is broken or altered: the old list stays\nask the sender to publish again";
+    /// The old form of minisign signature.
+    SignatureLegacy { source: String } =>
+        "chữ ký của nguồn \"{source}\" thuộc kiểu cũ, không được nhận: giữ danh sách cũ\nbáo đơn vị gửi dùng loaxa publish, hoặc minisign từ bản 0.10",
+        "the signature of source \"{source}\" is of the old form, which is not accepted: the old list stays\nask the sender to use loaxa publish, or minisign 0.10 or later";
+    /// Signed with a key nobody wrote down here.
+    SignatureKeyUnknown { source: String, key_id: String } =>
+        "danh sách của nguồn \"{source}\" ký bằng khóa lạ {key_id}: không nhận, giữ danh sách cũ\nnếu đơn vị gửi đã đổi khóa, hỏi họ khóa mới qua điện thoại hoặc văn bản rồi ghi vào public_keys; nếu không, có người giả mạo",
+        "the list of source \"{source}\" is signed with an unknown key {key_id}: refused, the old list stays\nif the sender changed keys, get the new one by telephone or letter and write it into public_keys; if not, somebody is forging lists";
+    /// The signature is over other bytes.
+    SignatureBytesChanged { source: String } =>
+        "danh sách của nguồn \"{source}\" không khớp chữ ký: nội dung đã bị thay đổi sau khi ký; giữ danh sách cũ\nbáo đơn vị gửi kiểm tra máy chủ web và công bố lại",
+        "the list of source \"{source}\" does not match its signature: it was changed after signing; the old list stays\nask the sender to check the web server and publish again";
+    /// Signed, but not a list.
+    ListMalformed { source: String, finding: String, findings: usize } =>
+        "danh sách của nguồn \"{source}\" có {findings} lỗi, không nhận: {finding}\nbáo đơn vị gửi; danh sách cũ vẫn phát",
+        "the list of source \"{source}\" has {findings} errors and is refused: {finding}\ntell the sender; the old list stays";
+    /// A list of a later format.
+    ListFormatUnknown { source: String, format: u64 } =>
+        "danh sách của nguồn \"{source}\" ở định dạng {format}, bản loaxa này chưa đọc được: giữ danh sách cũ\ncập nhật loaxa trên máy này",
+        "the list of source \"{source}\" is in format {format}, which this loaxa cannot read: the old list stays\nupdate loaxa on this machine";
+    /// The list of somebody else.
+    ListOtherSource { source: String, found: String } =>
+        "danh sách tại địa chỉ của nguồn \"{source}\" lại tự ghi là nguồn \"{found}\": không nhận\nsửa id hoặc url của [[source]] trong station.toml",
+        "the list at the address of source \"{source}\" calls itself source \"{found}\": refused\ncorrect id or url of the [[source]] in station.toml";
+    /// A list for other stations.
+    ListNotForStation { source: String, station: String } =>
+        "danh sách của nguồn \"{source}\" không dành cho đài \"{station}\": không nhận\nxem lại id trong [station], hoặc báo đơn vị gửi thêm đài này vào stations",
+        "the list of source \"{source}\" is not meant for station \"{station}\": refused\ncheck id in [station], or ask the sender to add this station to stations";
+    /// A list older than the accepted one.
+    SerialLower { source: String, serial: u64, stored: u64 } =>
+        "danh sách của nguồn \"{source}\" mang số {serial}, cũ hơn số {stored} đang dùng: không nhận\nbáo đơn vị gửi công bố lại với --serial {stored}",
+        "the list of source \"{source}\" has serial {serial}, older than {stored} in use: refused\nask the sender to publish again with --serial {stored}";
+    /// Two different lists with one serial.
+    SerialEquivocation { source: String, serial: u64 } =>
+        "nguồn \"{source}\" có hai danh sách khác nhau cùng mang số {serial}: không nhận bản mới\nbáo đơn vị gửi ngay: có hai nơi cùng ký, hoặc khóa ký bị lộ",
+        "source \"{source}\" has two different lists with serial {serial}: the new one is refused\ntell the sender at once: two places sign, or the signing key is in other hands";
+    /// A serial too far ahead.
+    SerialJump { source: String, serial: u64, stored: u64, most: u64 } =>
+        "danh sách của nguồn \"{source}\" nhảy từ số {stored} lên {serial}, quá {most}: không nhận\nbáo đơn vị gửi kiểm tra --serial và khóa ký",
+        "the list of source \"{source}\" jumps from serial {stored} to {serial}, by more than {most}: refused\nask the sender to check --serial and the signing key";
+    /// A list that would live too long.
+    ListLifeTooLong { source: String, days: i64, most: i64 } =>
+        "danh sách của nguồn \"{source}\" có hạn {days} ngày, dài nhất được {most}: không nhận\nbáo đơn vị gửi công bố lại với --expires ngắn hơn",
+        "the list of source \"{source}\" is valid for {days} days, at most {most} are allowed: refused\nask the sender to publish again with a shorter --expires";
+    /// A list that had expired when it came.
+    ListExpiredOnArrival { source: String, expires_at: String } =>
+        "danh sách của nguồn \"{source}\" đã hết hạn lúc {expires_at}: không nhận\nbáo đơn vị gửi công bố lại; nếu chưa hết hạn, xem lại giờ của máy này",
+        "the list of source \"{source}\" expired at {expires_at}: refused\nask the sender to publish again; if it has not expired, check this machine's clock";
+    /// Not an address.
+    HttpBadUrl { url: String } =>
+        "địa chỉ \"{url}\" ghi sai\nsửa url của [[source]] trong station.toml, bắt đầu bằng http:// hoặc https://",
+        "address \"{url}\" is wrong\ncorrect url of the [[source]] in station.toml; it begins with http:// or https://";
+    /// The host is unknown.
+    HttpNoHost { url: String } =>
+        "không tìm thấy máy chủ của \"{url}\": chưa có mạng, hoặc tên máy chủ sai\nkiểm tra mạng Internet và url của [[source]]",
+        "the server of \"{url}\" cannot be found: no network, or its name is wrong\ncheck the network and url of the [[source]]";
+    /// Nobody answers.
+    HttpNoConnection { url: String, cause: String } =>
+        "không kết nối được \"{url}\": {cause}\nkiểm tra mạng; máy sẽ tự thử lại",
+        "cannot connect to \"{url}\": {cause}\ncheck the network; it will be tried again";
+    /// The certificate does not hold.
+    HttpTls { url: String, cause: String } =>
+        "kết nối bảo mật tới \"{url}\" không tin được: {cause}\nxem giờ của máy này có đúng không, rồi báo đơn vị gửi",
+        "the secure connection to \"{url}\" cannot be trusted: {cause}\ncheck this machine's clock, then tell the sender";
+    /// No byte for too long.
+    HttpSilence { url: String } =>
+        "máy chủ không trả lời: \"{url}\"\nmáy sẽ tự thử lại",
+        "the server does not answer: \"{url}\"\nit will be tried again";
+    /// Slower than allowed.
+    HttpTooSlow { url: String, slowest: u64 } =>
+        "đường truyền chậm hơn {slowest} byte mỗi giây: \"{url}\"\nphần đã tải được giữ lại, máy sẽ tự tải tiếp",
+        "the transfer is slower than {slowest} bytes a second: \"{url}\"\nwhat has come is kept, it will be taken up again";
+    /// A status that will not do.
+    HttpStatus { url: String, status: u16 } =>
+        "máy chủ trả lời mã {status} cho \"{url}\"\nnếu là 404: sửa url của [[source]], hoặc báo đơn vị gửi công bố lại",
+        "the server answers {status} for \"{url}\"\nif it is 404: correct url of the [[source]], or ask the sender to publish again";
+    /// Sent elsewhere.
+    HttpRedirect { url: String, to: String } =>
+        "\"{url}\" chuyển sang \"{to}\": không đi theo\nmạng có thể đang đòi đăng nhập; nếu máy chủ đã dời chỗ, ghi địa chỉ mới vào url của [[source]]",
+        "\"{url}\" redirects to \"{to}\": not followed\nthe network may want a login; if the server has moved, write its new address into url of the [[source]]";
+    /// A web page in place of the list.
+    HttpPortal { url: String } =>
+        "\"{url}\" trả về một trang web thay cho dữ liệu: coi như chưa có mạng\nmạng có thể đang đòi đăng nhập hoặc hết dung lượng",
+        "\"{url}\" returns a web page in place of the data: taken as no network\nthe network may want a login, or the data allowance is used up";
+    /// Headers without end.
+    HttpHeaders { url: String } =>
+        "phần đầu trả lời của \"{url}\" quá dài: bỏ\nbáo đơn vị gửi kiểm tra máy chủ web",
+        "the response headers of \"{url}\" are too long: dropped\nask the sender to check the web server";
+    /// Longer than allowed.
+    HttpTooLong { url: String, most: u64 } =>
+        "\"{url}\" dài hơn {most} byte: bỏ\nbáo đơn vị gửi công bố lại",
+        "\"{url}\" is longer than {most} bytes: dropped\nask the sender to publish again";
+    /// Not the signed length.
+    HttpLength { url: String, expected: u64, found: u64 } =>
+        "\"{url}\" dài {found} byte, danh sách ghi {expected}: bỏ\nbáo đơn vị gửi công bố lại",
+        "\"{url}\" has {found} bytes, the list says {expected}: dropped\nask the sender to publish again";
+    /// Ended early.
+    HttpTruncated { url: String, have: u64, expected: u64 } =>
+        "\"{url}\" bị ngắt giữa chừng ở {have} trên {expected} byte\nphần đã tải được giữ lại, máy sẽ tự tải tiếp",
+        "\"{url}\" broke off at {have} of {expected} bytes\nwhat has come is kept, it will be taken up again";
+    /// Compressed though plain was asked for.
+    HttpEncoded { url: String } =>
+        "\"{url}\" bị nén dù đã yêu cầu không nén: bỏ\nbáo đơn vị gửi tắt nén trên máy chủ web",
+        "\"{url}\" comes compressed though plain was asked for: dropped\nask the sender to switch compression off on the web server";
+    /// Another part than asked for.
+    HttpRange { url: String } =>
+        "máy chủ trả lời sai đoạn cần tải của \"{url}\": bỏ\nmáy sẽ tự tải lại từ đầu",
+        "the server answers with the wrong part of \"{url}\": dropped\nit will be fetched again from the start";
+    /// What came could not be put down.
+    HttpSink { cause: String } =>
+        "không ghi được tệp đang tải: {cause}\nkiểm tra thẻ nhớ hoặc ổ đĩa",
+        "the file under way cannot be written: {cause}\ncheck the memory card or disk";
+    /// Told to stop.
+    HttpStopped {} => "dừng tải", "transfer stopped";
+    /// The disk said no.
+    StoreIo { path: String, cause: String } =>
+        "không đọc hoặc ghi được \"{path}\": {cause}\nkiểm tra thẻ nhớ hoặc ổ đĩa",
+        "cannot read or write \"{path}\": {cause}\ncheck the memory card or disk";
+    /// Other bytes than signed.
+    ClipWrongBytes { title: String } =>
+        "tệp âm thanh \"{title}\" không đúng nội dung đã ký: bỏ, giữ danh sách cũ\nbáo đơn vị gửi công bố lại",
+        "audio file \"{title}\" does not have the signed content: dropped, the old list stays\nask the sender to publish again";
+    /// May not air.
+    ClipRefused { title: String, why: String } =>
+        "tệp âm thanh \"{title}\" không dùng được, giữ danh sách cũ: {why}",
+        "audio file \"{title}\" cannot be used, the old list stays: {why}";
+    /// Longer or shorter than signed.
+    ClipDuration { title: String, signed_ms: i64, found_ms: i64 } =>
+        "tệp âm thanh \"{title}\" dài {found_ms} ms, danh sách ghi {signed_ms} ms, lệch quá 2 %: giữ danh sách cũ\nbáo đơn vị gửi công bố lại",
+        "audio file \"{title}\" lasts {found_ms} ms, the list says {signed_ms} ms, more than 2 % apart: the old list stays\nask the sender to publish again";
+    /// A clip the list needs is not there.
+    ClipNotThere { title: String } =>
+        "chưa có tệp âm thanh \"{title}\" mà danh sách cần: giữ danh sách cũ",
+        "audio file \"{title}\" that the list needs is not there: the old list stays";
+    /// The disk is nearly full.
+    StoreNoRoom { needed_mb: u64 } =>
+        "không đủ chỗ trống cho {needed_mb} MB âm thanh (phải chừa 64 MB cho nhật ký)\nxóa bớt tệp khác trên máy, hoặc dùng thẻ nhớ lớn hơn",
+        "not enough free space for {needed_mb} MB of audio (64 MB are left for the log)\nremove other files, or use a larger memory card";
+    /// More than the quota.
+    StoreOverQuota { needed_mb: u64, quota_mb: u64 } =>
+        "danh sách cần {needed_mb} MB âm thanh, clips_quota chỉ cho {quota_mb} MB: giữ danh sách cũ\ntăng clips_quota trong [state], hoặc báo đơn vị gửi giảm bớt",
+        "the list needs {needed_mb} MB of audio, clips_quota allows {quota_mb} MB: the old list stays\nraise clips_quota in [state], or ask the sender to send less";
+    /// The disk already knows a list as new.
+    StoreOvertaken { source: String } =>
+        "nguồn \"{source}\" đã có danh sách mới hơn trên máy này",
+        "source \"{source}\" already has a newer list on this machine";
+    /// An id that cannot be a file name.
+    StoreBadName { source: String } =>
+        "id của nguồn \"{source}\" không đặt tên tệp được\nchỉ dùng chữ, số, dấu - và _ trong id của [[source]]",
+        "the id of source \"{source}\" cannot be a file name\nuse letters, digits, - and _ in id of the [[source]]";
+    /// The accepted state is damaged.
+    StoreDamaged { source: String } =>
+        "tệp ghi trạng thái của nguồn \"{source}\" hỏng hoặc mất: dùng danh sách mới nhất còn đúng chữ ký, vẫn không nhận danh sách cũ hơn\nkiểm tra thẻ nhớ",
+        "the state file of source \"{source}\" is damaged or gone: the newest list whose signature holds is used, older ones are still refused\ncheck the memory card";
+    /// A list from the future.
+    ListIssuedAhead { source: String, issued_at: String } =>
+        "danh sách của nguồn \"{source}\" ghi ngày ký {issued_at}, muộn hơn giờ máy này trên một ngày: không nhận\nbáo đơn vị gửi kiểm tra giờ máy tính; xem lại giờ của máy này",
+        "the list of source \"{source}\" says it was issued at {issued_at}, over a day ahead of this machine's clock: refused\nask the sender to check their computer's clock; check this machine's clock";
 
     // ---- sound (edge/decoder.rs, edge/speaker.rs)
+    /// A clip's file is not there.
+    ClipMissingFile { path: String } =>
+        "không có tệp âm thanh \"{path}\"\nkiểm tra tên tệp (phân biệt chữ hoa, chữ thường) hoặc chép lại tệp vào đúng thư mục",
+        "there is no audio file \"{path}\"\ncheck the name (upper and lower case differ) or copy the file into its folder";
+    /// A clip's file cannot be read.
+    ClipUnreadable { path: String, why: String } =>
+        "không đọc được tệp âm thanh \"{path}\": {why}\nkiểm tra quyền đọc tệp và thẻ nhớ",
+        "cannot read the audio file \"{path}\": {why}\ncheck the file's permissions and the memory card";
+    /// Not a sound file at all.
+    ClipUnknownFormat { path: String } =>
+        "tệp \"{path}\" không phải âm thanh mp3, ogg, flac, wav hay m4a\nlưu lại thành mp3 rồi dùng tệp mp3 đó",
+        "\"{path}\" is not mp3, ogg, flac, wav or m4a audio\nsave it as mp3 and use that file";
+    /// A sound format of phones and messengers.
+    ClipOtherFormat { path: String, format: String } =>
+        "tệp \"{path}\" thuộc định dạng {format} (thường từ Zalo, Messenger hoặc máy ghi âm), không phát được\nlưu lại thành mp3, ví dụ: ffmpeg -i TỆP-CŨ -b:a 128k TỆP-MỚI.mp3",
+        "\"{path}\" is {format} (as Zalo, Messenger and voice recorders make), which does not play\nsave it as mp3, for example: ffmpeg -i OLD-FILE -b:a 128k NEW-FILE.mp3";
+    /// A clip that does not decode whole.
+    ClipBroken { path: String, why: String } =>
+        "tệp âm thanh \"{path}\" bị hỏng: {why}\nchép hoặc xuất lại tệp từ bản gốc",
+        "the audio file \"{path}\" is broken: {why}\ncopy or export it again from the original";
+    /// Channels or rate that do not play.
+    ClipUnplayable { path: String, channels: usize, rate: u32 } =>
+        "tệp \"{path}\" có {channels} kênh, {rate} Hz, không phát được\nlưu lại thành 1 hoặc 2 kênh, từ 8000 đến 96000 Hz, ví dụ: ffmpeg -i TỆP-CŨ -ac 1 -ar 44100 TỆP-MỚI.mp3",
+        "\"{path}\" has {channels} channels at {rate} Hz, which does not play\nsave it with 1 or 2 channels, 8000 to 96000 Hz, for example: ffmpeg -i OLD-FILE -ac 1 -ar 44100 NEW-FILE.mp3";
+    /// A clip longer than any.
+    ClipTooLong { path: String, hours: u64 } =>
+        "tệp âm thanh \"{path}\" dài quá {hours} giờ\ncắt ngắn tệp",
+        "the audio file \"{path}\" is longer than {hours} hours\ncut it shorter";
+    /// The file's bytes are not those that were planned.
+    ClipChanged { path: String } =>
+        "tệp âm thanh \"{path}\" đã bị thay đổi sau khi được nhận",
+        "the audio file \"{path}\" was changed after it was taken in";
+    /// `[output] device` names nothing ALSA knows.
+    DeviceUnknown { name: String } =>
+        "không có thiết bị âm thanh \"{name}\"\nxem các tên có trên máy: loaxa devices",
+        "there is no audio device \"{name}\"\nsee the names on this machine: loaxa devices";
+    /// The device does not open.
+    DeviceWillNotOpen { name: String, why: String } =>
+        "không mở được thiết bị âm thanh \"{name}\": {why}\nkiểm tra dây cắm, hoặc chương trình khác đang giữ thiết bị",
+        "cannot open the audio device \"{name}\": {why}\ncheck the plug, and whether another program holds the device";
+    /// The device took no more samples.
+    DeviceStoodStill { name: String } =>
+        "thiết bị âm thanh \"{name}\" không còn nhận âm thanh\nkiểm tra dây cắm và dịch vụ âm thanh của máy",
+        "the audio device \"{name}\" takes no more sound\ncheck the plug and the machine's sound service";
+    /// `loaxa devices`, when there are none.
+    NoDevices {} =>
+        "máy này không có thiết bị âm thanh ALSA nào\ncắm thiết bị, hoặc đặt device = \"null\" (im lặng) hay device = \"wav:TỆP\" để chạy thử",
+        "this machine has no ALSA audio device\nplug one in, or set device = \"null\" (silent) or device = \"wav:FILE\" for a trial";
+    /// `loaxa devices`, beside the device in use.
+    DeviceInUse {} => "đang dùng", "in use";
+    /// `loaxa devices`, when the configured name is not among those listed.
+    DeviceNotListed { name: String } =>
+        "tên \"{name}\" trong [output] device không có trong danh sách",
+        "the name \"{name}\" in [output] device is not in the list";
 
     // ---- the daemon (daemon/, edge/control.rs)
+    /// A part of the daemon does not start.
+    StartFails { what: String, why: String } =>
+        "không khởi động được phần \"{what}\": {why}",
+        "cannot start \"{what}\": {why}";
+    /// The state folder cannot be used.
+    StateDirUnusable { dir: String, why: String } =>
+        "không dùng được thư mục dữ liệu \"{dir}\": {why}\n  Kiểm tra [state] dir và quyền ghi của người dùng loaxa",
+        "cannot use the state folder \"{dir}\": {why}\n  Check [state] dir and that the user loaxa may write there";
+    /// Another daemon has the state folder.
+    AlreadyRunning { dir: String } =>
+        "đã có một chương trình loaxa đang chạy với thư mục \"{dir}\"\n  Xem: systemctl status loaxa",
+        "another loaxa is running with \"{dir}\"\n  See: systemctl status loaxa";
+    /// Up and running.
+    DaemonReady { station: String } =>
+        "{station}: sẵn sàng",
+        "{station}: ready";
+    /// Ending softly.
+    DaemonEnds {} =>
+        "đang dừng chương trình",
+        "ending";
+    /// Rows did not reach the disk before the end.
+    RowsLeftUnwritten {} =>
+        "một số dòng nhật ký chưa ghi được xuống thẻ nhớ trước khi dừng",
+        "some rows of the log had not reached the disk when the program ended";
+    /// A clip has no file that can be played.
+    AudioAbsent { airing: String } =>
+        "không phát được \"{airing}\": thiếu tệp âm thanh\n  Chép tệp vào thư mục clips rồi chạy: loaxa check",
+        "cannot play \"{airing}\": its audio file is missing\n  Copy the file into the clips folder and run: loaxa check";
+    /// A list came into force.
+    ListReceived { source: String, serial: u64, at: String } =>
+        "{source}: Đã nhận bản mới số {serial} lúc {at}",
+        "{source}: list {serial} came into force at {at}";
+    /// The clock cannot be believed.
+    ClockUnknown {} =>
+        "Chưa phát: chưa có giờ chính xác\n  Nối mạng để lấy giờ, hoặc lắp đồng hồ có pin rồi đặt trust = \"rtc\"",
+        "Not playing: the time is not known\n  Connect the network, or fit a battery-backed clock and set trust = \"rtc\"";
+    /// A person silenced the station.
+    StoppedAlarm { since: String, by: String, days: i64 } =>
+        "Đã dừng từ {since} {by} ({days} ngày)\n  Phát tiếp: loaxa resume",
+        "Stopped since {since} {by} ({days} days)\n  To go on: loaxa resume";
+    /// A source is silent.
+    NoContact { source: String, since: String } =>
+        "Mất liên lạc với {source} từ {since}\n  Kiểm tra mạng; lịch đã nhận vẫn phát bình thường",
+        "No contact with {source} since {since}\n  Check the network; what was received goes on airing";
+    /// A list is no longer valid.
+    ListExpired { source: String, at: String } =>
+        "Danh sách của {source} đã hết hạn lúc {at}: bài của {source} không phát nữa\n  Báo {source} phát hành lại, rồi chạy: loaxa sync",
+        "The list of {source} expired at {at}: its clips air no more\n  Ask {source} to publish again, then run: loaxa sync";
+    /// A list will soon not be valid.
+    ListExpiresSoon { source: String, at: String } =>
+        "Danh sách của {source} sẽ hết hạn lúc {at}",
+        "The list of {source} expires at {at}";
+    /// An offer finds no place.
+    OfferHasNoPlace { offer: String } =>
+        "Bản tin \"{offer}\" không có chỗ trong buổi phát nào\n  Thêm {{ offers = \"priority\" }} vào items của một buổi trong local.toml",
+        "Offer \"{offer}\" has no place in any session\n  Add {{ offers = \"priority\" }} to the items of a session in local.toml";
+    /// A changed config was refused.
+    ConfigNotTaken { finding: String } =>
+        "không nhận cấu hình mới, vẫn dùng cấu hình cũ: {finding}\n  Chạy loaxa check để xem mọi chỗ sai",
+        "the changed config is refused, the old one stays in force: {finding}\n  Run loaxa check to see every mistake";
+    /// A changed config is in force.
+    ConfigTaken {} =>
+        "đã nhận cấu hình mới",
+        "the changed config is in force";
+    /// A change that a restart only can bring into force.
+    NeedsRestart {} =>
+        "thay đổi state.dir hoặc station.id chỉ có hiệu lực sau khi khởi động lại\n  Chạy: sudo systemctl restart loaxa",
+        "a change of state.dir or station.id needs a restart\n  Run: sudo systemctl restart loaxa";
+    /// No such clip.
+    NoSuchClip { clip: String } =>
+        "không có bài \"{clip}\"\n  Bài của đài viết mã (ban-tin), bài cấp trên viết đơn vị/mã (tinh/cd1), âm thử viết tone",
+        "there is no clip \"{clip}\"\n  The station's own by id (ban-tin), others as SOURCE/ID (tinh/cd1), the test tone as tone";
+    /// Something airs already.
+    PlayBusy {} =>
+        "không phát được bây giờ: đang có bài trên loa",
+        "cannot play now: something is on the air";
+    /// A rule or a person forbids it.
+    PlayForbidden { reason: String } =>
+        "không phát: {reason}",
+        "not played: {reason}";
+    /// State: stopped.
+    StateStopped {} => "Đã dừng", "Stopped";
+    /// State: on air.
+    StateOnAir { title: String } => "Đang phát: {title}", "On air: {title}";
+    /// State: no time.
+    StateWaitingForClock {} => "Chưa phát: chưa có giờ chính xác", "Not playing: the time is not known";
+    /// State: waiting.
+    StateIdle {} => "Chờ đến giờ", "Waiting";
+    /// An amplifier command failed.
+    HookFails { command: String, why: String } =>
+        "không chạy được lệnh \"{command}\" để bật/tắt tăng âm: {why}\n  Kiểm tra on_start, on_stop trong [output] và chạy thử lệnh ấy",
+        "cannot run \"{command}\" to switch the amplifier: {why}\n  Check on_start and on_stop in [output] and try the command by hand";
 
     // ---- commands (cli/)
 }

@@ -113,6 +113,36 @@ impl Now {
     }
 }
 
+/// What decides whether the wall clock is believed (`docs/time.md`).
+#[derive(Clone, Copy, Debug)]
+pub struct TrustRules {
+    /// `[time] trust`
+    pub trust: crate::domain::config::Trust,
+    /// `[time] hold`, milliseconds.
+    pub hold_ms: i64,
+    /// The latest moment that has certainly passed: build, last row, issue of the accepted lists.
+    pub floor: Wall,
+}
+
+impl TrustRules {
+    /// Judges a reading. `synced_ago_ms`: how long ago, by the boot clock, the kernel last said it was synchronised
+    /// in this boot, or a person vouched for the time; none: never.
+    pub fn judge(&self, wall: Wall, kernel_synced: bool, synced_ago_ms: Option<i64>) -> ClockState {
+        use crate::domain::config::Trust;
+        if self.trust == Trust::Always {
+            return ClockState::Held;
+        }
+        if wall < self.floor {
+            return ClockState::Unknown;
+        }
+        if kernel_synced {
+            return ClockState::Synced;
+        }
+        let held = synced_ago_ms.is_some_and(|ago| ago <= self.hold_ms);
+        if held || self.trust == Trust::Rtc { ClockState::Held } else { ClockState::Unknown }
+    }
+}
+
 /// Where time comes from. The daemon's implementation reads the machine's clocks; tests bring their own.
 pub trait Clock: Send + Sync {
     /// Both clocks, read as close together as can be.
@@ -513,6 +543,20 @@ mod tests {
         // 27 March 2022: 02:00 becomes 03:00; both edges fall into the change.
         let (a, b) = window.on("2022-03-27".parse().unwrap(), zone);
         assert_eq!((a, b), (wall("2022-03-27T01:00:00Z"), wall("2022-03-27T01:00:00Z")));
+    }
+
+    #[test]
+    fn the_clock_is_believed_for_a_while_after_it_was_right_and_never_below_the_floor() {
+        use crate::domain::config::Trust;
+        let rules = |trust| TrustRules { trust, hold_ms: 72 * HOUR_MS, floor: wall("2026-01-01T00:00:00Z") };
+        let (before, after) = (wall("1970-01-01T00:00:20Z"), wall("2026-05-01T00:00:00Z"));
+        assert_eq!(rules(Trust::Auto).judge(after, true, None), ClockState::Synced);
+        assert_eq!(rules(Trust::Auto).judge(after, false, None), ClockState::Unknown);
+        assert_eq!(rules(Trust::Auto).judge(after, false, Some(72 * HOUR_MS)), ClockState::Held);
+        assert_eq!(rules(Trust::Auto).judge(after, false, Some(72 * HOUR_MS + 1)), ClockState::Unknown);
+        assert_eq!(rules(Trust::Rtc).judge(after, false, None), ClockState::Held);
+        assert_eq!(rules(Trust::Rtc).judge(before, true, Some(0)), ClockState::Unknown);
+        assert_eq!(rules(Trust::Always).judge(before, false, None), ClockState::Held);
     }
 
     #[test]

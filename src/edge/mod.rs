@@ -1,3 +1,11 @@
 //! One file wraps one outside thing. Edges do not know each other; events travel up by a sender handed in.
 
+pub mod airing_log;
+pub mod amplifier;
+pub mod clip_store;
+pub mod control;
+pub mod decoder;
 pub mod folder;
+pub mod http;
+pub mod speaker;
+pub mod systemd;

@@ -358,6 +358,7 @@ impl Reader {
             approved_at,
             approved_doc,
             gain_db,
+            unfit: None,
             span,
         };
         if kind.is_some() && !clip.kind.is_frame() && wrote_approval != (true, true) {

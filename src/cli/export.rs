@@ -1,0 +1,288 @@
+//! `loaxa export`: the airing log as CSV or JSON lines, streamed.
+
+use std::fs;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{Context, Done, Failure, progress};
+use crate::daemon::clock::MachineClock;
+use crate::domain::airing::Outcome;
+use crate::domain::chain::Row;
+use crate::domain::config::Language;
+use crate::domain::report::{Counted, CsvSheet, Format, RowFilter};
+use crate::domain::text::Text;
+use crate::domain::time::{Clock, Wall, Zone};
+use crate::edge::airing_log::{AiringLog, FILE_NAME, LogError};
+
+/// What is exported, and how.
+#[derive(clap::Args)]
+#[command(after_help = "Ví dụ (examples):
+  loaxa export --from 2022-10-01 --to 2022-11-01 --format csv -o thang-10.csv
+  loaxa export --campaign tinh/cds-2022 --format jsonl
+  loaxa export --format jsonl --chain -o nhat-ky.jsonl   rồi (then)   loaxa verify nhat-ky.jsonl")]
+pub(super) struct Arguments {
+    /// Từ thời điểm này theo lịch, kể cả (planned at or after)
+    #[arg(long, value_name = "T")]
+    from: Option<String>,
+    /// Đến trước thời điểm này theo lịch (planned before)
+    #[arg(long, value_name = "T")]
+    to: Option<String>,
+    /// Chỉ đợt tuyên truyền này (only this campaign): SOURCE/ID
+    #[arg(long, value_name = "ID")]
+    campaign: Option<String>,
+    /// Chỉ buổi phát này (only this session): ID | SOURCE/ID
+    #[arg(long, value_name = "ID")]
+    slot: Option<String>,
+    /// Chỉ kết quả này (only this outcome): aired, partial, interrupted, missed, blocked, failed, relayed
+    #[arg(long, value_name = "O")]
+    outcome: Option<String>,
+    /// Chỉ bài của đơn vị gửi này (only clips of this source)
+    #[arg(long, value_name = "S")]
+    source: Option<String>,
+    /// Định dạng (format): csv | jsonl
+    #[arg(long, value_name = "F")]
+    format: String,
+    /// Cả chuỗi, kèm dòng tổng kết để `verify` chứng minh đủ dòng (the whole chain, provable; jsonl)
+    #[arg(long)]
+    chain: bool,
+    /// Ghi vào tệp này, thay vì ra màn hình (write to this file)
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Ký tự ngăn cột của csv (between columns); mặc định: ; (tiếng Việt), "," (English)
+    #[arg(long, value_name = "C")]
+    separator: Option<String>,
+    #[command(flatten)]
+    station: Station,
+}
+
+/// Rows from which on a progress bar is worth its place.
+const LONG: u64 = 20_000;
+
+/// Runs the command.
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
+    let station = arguments.station.load(context)?;
+    let say = |text: Text| text.say(station.language);
+    let csv = match arguments.format.as_str() {
+        "csv" => true,
+        "jsonl" => false,
+        "xlsx" | "html" => return Err(Failure::Usage(say(Text::ExportNotYet { format: arguments.format.clone() }))),
+        _ => return Err(Failure::Usage(say(Text::ExportUnknownFormat { format: arguments.format.clone() }))),
+    };
+    let filter = filter(arguments, &station)?;
+    if arguments.chain && (csv || filter.looks_inside()) {
+        return Err(Failure::Usage(say(Text::ExportChainAlone {})));
+    }
+    let mut format = Format::of(station.data_language, station.zone);
+    if let Some(separator) = &arguments.separator {
+        format.separator = match separator.as_str() {
+            "tab" | "\\t" => b'\t',
+            one if one.len() == 1 && one.is_ascii() && !matches!(one, "\"" | "\n" | "\r" | "\0") => one.as_bytes()[0],
+            _ => return Err(Failure::Usage(say(Text::ExportBadSeparator { value: separator.clone() }))),
+        };
+    }
+    let log = AiringLog::open_read_only(&station.dir.join(FILE_NAME)).map_err(|e| Failure::Failed(say(e.text())))?;
+    let written = match &arguments.output {
+        Some(file) => {
+            write_file(file, |out| export(&log, &filter, csv, arguments.chain, format, station.language, out))
+        }
+        None => {
+            let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+            export(&log, &filter, csv, arguments.chain, format, station.language, &mut out)
+                .and_then(|rows| Ok(out.flush().map(|()| rows)?))
+        }
+    };
+    match written {
+        Ok(rows) => {
+            if let Some(file) = &arguments.output
+                && io::stderr().is_terminal()
+            {
+                eprintln!("{}", say(Text::ExportWritten { rows, file: file.display().to_string() }));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(Trouble::Log(error)) => Err(Failure::Failed(say(error.text()))),
+        // Whoever reads has seen enough: `loaxa export ... | head`.
+        Err(Trouble::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(Trouble::Out(error)) => {
+            let file = arguments.output.as_deref().unwrap_or(Path::new("stdout")).display().to_string();
+            Err(Failure::Failed(say(Text::ExportCannotWrite { file, why: error.to_string() })))
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Trouble {
+    Log(LogError),
+    Out(io::Error),
+}
+
+impl From<LogError> for Trouble {
+    fn from(error: LogError) -> Trouble {
+        Trouble::Log(error)
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        Trouble::Out(error)
+    }
+}
+
+fn filter(arguments: &Arguments, station: &Loaded) -> Result<RowFilter, Failure> {
+    let say = |text: Text| Failure::Usage(text.say(station.language));
+    let time = |option: &str, value: &Option<String>| -> Result<Option<Wall>, Failure> {
+        let Some(value) = value else { return Ok(None) };
+        let bad = || say(Text::ExportBadTime { option: option.into(), value: value.clone() });
+        station.zone.parse(value).map(Some).ok_or_else(bad)
+    };
+    let outcome = match &arguments.outcome {
+        None => None,
+        Some(value) => Some(Outcome::ALL.into_iter().find(|o| o.key() == value).ok_or_else(|| {
+            let known: Vec<_> = Outcome::ALL.iter().map(|o| o.key()).collect();
+            say(Text::ExportBadOutcome { value: value.clone(), known: known.join(", ") })
+        })?),
+    };
+    Ok(RowFilter {
+        from: time("--from", &arguments.from)?,
+        to: time("--to", &arguments.to)?,
+        campaign: arguments.campaign.clone(),
+        slot: arguments.slot.clone(),
+        outcome,
+        source: arguments.source.clone(),
+        every_type: arguments.chain,
+        numbers: None,
+    })
+}
+
+/// Writes what is asked for; the number of rows.
+fn export(
+    log: &AiringLog,
+    filter: &RowFilter,
+    csv: bool,
+    chain: bool,
+    format: Format,
+    language: Language,
+    out: &mut dyn Write,
+) -> Result<u64, Trouble> {
+    let (first, last) = log.seq_range(filter.from, filter.to)?.unwrap_or((1, 0));
+    let bar = progress::bar((last + 1).saturating_sub(first), LONG, Text::ExportProgress {}.say(language));
+    let tick = |seq: u64| {
+        if seq % 1024 == 0 {
+            bar.set_position(seq.saturating_sub(first));
+        }
+    };
+    let damaged = |seq: u64| io::Error::new(io::ErrorKind::InvalidData, format!("row {seq} is damaged: loaxa verify"));
+    let count = if csv {
+        let mut sheet = CsvSheet::new(out, format)?;
+        let count = log.for_each_row::<Trouble>(filter, |seq, body| {
+            tick(seq);
+            let row = Row::parse(body).ok_or_else(|| damaged(seq))?;
+            Ok(sheet.row(&row)?)
+        })?;
+        sheet.finish()?;
+        count
+    } else {
+        let mut counted = Counted::default();
+        let count = log.for_each_row::<Trouble>(filter, |seq, body| {
+            tick(seq);
+            if chain {
+                counted.add(seq, &Row::parse(body).ok_or_else(|| damaged(seq))?);
+            }
+            out.write_all(body.as_bytes())?;
+            Ok(out.write_all(b"\n")?)
+        })?;
+        if chain {
+            let open = log.sessions()?.into_iter().map(|s| s.key).collect();
+            let made_at = format.zone.rfc3339(MachineClock::plain().now().wall());
+            writeln!(out, "{}", counted.summary(made_at, log.log_id(), open).line())?;
+        }
+        count
+    };
+    bar.finish_and_clear();
+    Ok(count)
+}
+
+/// Writes a file whole or not at all: beside its place, flushed, then renamed over it. What is no regular file
+/// (`/dev/stdout`, a pipe) is written as it is.
+fn write_file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<u64, Trouble>) -> Result<u64, Trouble> {
+    if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        let mut out = BufWriter::new(fs::OpenOptions::new().write(true).open(path)?);
+        let rows = fill(&mut out)?;
+        out.flush()?;
+        return Ok(rows);
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
+    let mut part = std::ffi::OsString::from(".");
+    part.push(name);
+    part.push(format!(".{}.part", std::process::id()));
+    let part = folder.join(part);
+    let write = || -> Result<u64, Trouble> {
+        let mut out = BufWriter::with_capacity(64 * 1024, fs::File::create(&part)?);
+        let rows = fill(&mut out)?;
+        out.flush()?;
+        out.get_ref().sync_all()?;
+        fs::rename(&part, path)?;
+        fs::File::open(folder)?.sync_all()?;
+        Ok(rows)
+    };
+    let rows = write();
+    if rows.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    rows
+}
+
+/// Where the station keeps its log. STAND-IN until `cli/station.rs` reads the whole config: only these keys are
+/// looked at, the rest of the file is not checked.
+#[derive(clap::Args)]
+pub(super) struct Station {
+    /// The state folder, in place of the config's
+    #[arg(long, hide = true, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+/// What the stand-in finds.
+pub(super) struct Loaded {
+    /// The state folder.
+    pub(super) dir: PathBuf,
+    /// The station's zone.
+    pub(super) zone: Zone,
+    /// Of sentences.
+    pub(super) language: Language,
+    /// Of headings and words in exported data: only `--lang` or the config change it, never the environment, so
+    /// that a script gets the same bytes everywhere.
+    pub(super) data_language: Language,
+}
+
+impl Station {
+    pub(super) fn load(&self, context: &Context) -> Result<Loaded, Failure> {
+        let text = fs::read_to_string(&context.config);
+        let text = match (&text, &self.state) {
+            (Ok(text), _) => text.trim_start_matches('\u{feff}'),
+            (Err(_), Some(_)) => "",
+            (Err(e), None) => return Err(Failure::Config(format!("{}: {e}", context.config.display()))),
+        };
+        let table = toml::de::DeTable::parse(text)
+            .map_err(|e| Failure::Config(format!("{}: {e}", context.config.display())))?;
+        let key = |section: &str, key: &str| {
+            let section = table.get_ref().get(section)?.get_ref().as_table()?;
+            section.get(key)?.get_ref().as_str().map(str::to_owned)
+        };
+        let dir = self.state.clone().or_else(|| key("state", "dir").map(PathBuf::from));
+        let dir = dir.unwrap_or_else(|| PathBuf::from("/var/lib/loaxa"));
+        let zone = key("station", "timezone").and_then(|n| Zone::by_name(&n)).unwrap_or_default();
+        let configured = key("station", "language").and_then(|l| match l.as_str() {
+            "en" => Some(Language::En),
+            "vi" => Some(Language::Vi),
+            _ => None,
+        });
+        let (language, data_language) = match configured {
+            _ if context.language_forced => (context.language, context.language),
+            Some(written) => (written, written),
+            None => (context.language, Language::Vi),
+        };
+        Ok(Loaded { dir, zone, language, data_language })
+    }
+}

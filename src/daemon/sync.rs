@@ -1,0 +1,936 @@
+//! Lists from above: fetch, verify, fetch the clips, let them be decoded, store, tell.
+//!
+//! One thread per source, so that a server that stalls holds up nobody else; none of them ever touches what plays.
+//! A source is asked every `poll` (10 % earlier or later, so that 120 stations do not come in one second); while it
+//! fails, after 30 s, then twice as long each time up to 30 min. The list is asked for with the tag of the last
+//! one, but once a day as a whole, whatever the server says about it.
+//!
+//! [`Intake`] is the way in for signed bytes from anywhere, a server or a USB stick: the checks are the same.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::domain::config::{Config, Language};
+use crate::domain::playlist::List;
+use crate::domain::signature::{
+    self, Accept, Accepted, Expected, Fresh, Keys, LARGEST_LIST, LARGEST_SIGNATURE, Refusal, Wanted,
+};
+use crate::domain::text::Text;
+use crate::domain::time::{Clock, ClockState, DAY_MS, HOUR_MS, Wall, Zone};
+use crate::edge::clip_store::{Admit, ClipStore, Incoming, Measured, Part, StoreError};
+use crate::edge::http::{self, Fetched, Fetcher, HttpError, Sink};
+
+/// A list in force, with what the station knows of it.
+#[derive(Debug)]
+pub struct Stored {
+    /// The source's id.
+    pub source: Arc<str>,
+    /// The list.
+    pub list: Arc<List>,
+    /// Its serial.
+    pub serial: u64,
+    /// SHA-256 of its bytes.
+    pub body_sha256: String,
+    /// When it was issued.
+    pub issued_at: Wall,
+    /// From when on its clips may no longer air.
+    pub expires_at: Wall,
+    /// When it came into force on this box: planning never looks earlier.
+    pub in_force_at: Wall,
+    /// What the clock was worth then.
+    pub clock: ClockState,
+}
+
+/// What loading a source from disk found.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The list in force.
+    pub stored: Option<Arc<Stored>>,
+    /// What was accepted last, whether or not its list could be read: refuses older ones.
+    pub accepted: Option<Accepted>,
+    /// Damage, or a list that no longer holds.
+    pub alarm: Option<Text>,
+}
+
+/// Why nothing new came into force.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// Nothing usable came.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// What came breaks a rule.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// A clip, or the disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Trouble {
+    /// The sentence for people.
+    pub fn text(&self, language: Language) -> Text {
+        match self {
+            Trouble::Http(e) => e.text(),
+            Trouble::Refusal(e) => e.text(),
+            Trouble::Store(e) => e.text(language),
+        }
+    }
+
+    /// Whether the list is at fault, so that only another list helps.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Trouble::Http(_) => false,
+            Trouble::Refusal(_) => true,
+            Trouble::Store(e) => e.is_refusal(),
+        }
+    }
+}
+
+/// What came of a list.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is the one in force.
+    Same,
+    /// It came into force.
+    New(Arc<Stored>),
+}
+
+/// Fetches the bytes of one clip into its part file.
+pub type FetchClip<'a> = dyn FnMut(&Wanted, &mut Part) -> Result<(), HttpError> + 'a;
+
+/// The way in for one source's lists.
+#[derive(Clone, Copy)]
+pub struct Intake<'a> {
+    /// The source's id.
+    pub source: &'a str,
+    /// The keys that may sign for it.
+    pub keys: &'a Keys,
+    /// This station's id.
+    pub station: &'a str,
+    /// The station's zone, for sentences.
+    pub zone: Zone,
+    /// The language of a sentence within a sentence.
+    pub language: Language,
+    /// Where it goes.
+    pub store: &'a ClipStore,
+    /// Decodes a clip whole.
+    pub admit: &'a Admit<'a>,
+    /// Most bytes of clips.
+    pub quota: u64,
+    /// Clips not to be evicted for new ones: those in force anywhere, and audio behind rows.
+    pub keep: &'a dyn Fn(&str) -> bool,
+    /// Both clocks.
+    pub clock: &'a dyn Clock,
+}
+
+impl Intake<'_> {
+    /// The list in force from disk, its signature looked at again. No network is needed. Damage is repaired from
+    /// the newest list that holds, and told.
+    ///
+    /// # Errors
+    /// What the disk says of the folder itself.
+    pub fn load(&self) -> Result<Loaded, StoreError> {
+        let disk = self.store.on_disk(self.source)?;
+        let mut loaded = Loaded { accepted: disk.accepted, ..Loaded::default() };
+        if disk.damaged {
+            loaded.alarm = Some(Text::StoreDamaged { source: self.source.into() });
+        }
+        for generation in disk.generations {
+            match signature::reread(&generation.bytes, &generation.signature, self.keys, self.source, self.station) {
+                Ok(fresh) => {
+                    if disk.damaged {
+                        let incoming = Incoming {
+                            source: self.source,
+                            bytes: &generation.bytes,
+                            signature: &generation.signature,
+                            accepted: &fresh.accepted,
+                            in_force_at: generation.in_force_at,
+                            clock: generation.clock,
+                            needed: &[],
+                        };
+                        // Refused when the state on disk knows a later one: then that stays what is accepted.
+                        let _ = self.store.switch(&incoming);
+                    }
+                    loaded.stored = Some(self.stored(fresh, generation.in_force_at, generation.clock));
+                    break;
+                }
+                Err(refusal) => loaded.alarm = Some(refusal.text()),
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn stored(&self, fresh: Fresh, in_force_at: Wall, clock: ClockState) -> Arc<Stored> {
+        Arc::new(Stored {
+            source: self.source.into(),
+            list: Arc::new(fresh.list),
+            serial: fresh.accepted.serial,
+            body_sha256: fresh.accepted.body_sha256,
+            issued_at: fresh.accepted.issued_at,
+            expires_at: fresh.expires_at,
+            in_force_at,
+            clock,
+        })
+    }
+
+    /// Judges a list, gets the clips it needs, and brings it into force when every one of them is there, verified
+    /// and decoded. Until then, and when anything fails, the one in force stays.
+    ///
+    /// # Errors
+    /// The first thing that stood in the way.
+    pub fn take(
+        &self,
+        bytes: &[u8],
+        signature: &[u8],
+        known: &Loaded,
+        fetch: &mut FetchClip,
+    ) -> Result<Taken, Trouble> {
+        let expected = Expected {
+            source: self.source,
+            station: self.station,
+            keys: self.keys,
+            stored: known.accepted.as_ref(),
+            now: self.clock.now(),
+            zone: self.zone,
+        };
+        let fresh = match signature::accept(bytes, signature, &expected)? {
+            Accept::Same(fresh) => {
+                if known.stored.as_ref().is_some_and(|s| s.body_sha256 == fresh.accepted.body_sha256) {
+                    return Ok(Taken::Same);
+                }
+                fresh // accepted once, lost since
+            }
+            Accept::New(fresh) => fresh,
+        };
+        let needed = signature::needed(&fresh.list);
+        let _pin = self.store.pin(&needed);
+        self.make_room(&needed)?;
+        for wanted in &needed {
+            self.bring(wanted, fetch)?;
+        }
+        let now = self.clock.now();
+        self.store.switch(&Incoming {
+            source: self.source,
+            bytes,
+            signature,
+            accepted: &fresh.accepted,
+            in_force_at: now.wall(),
+            clock: now.clock,
+            needed: &needed,
+        })?;
+        Ok(Taken::New(self.stored(*fresh, now.wall(), now.clock)))
+    }
+
+    fn make_room(&self, needed: &[Wanted]) -> Result<(), StoreError> {
+        let all: u64 = needed.iter().map(|w| w.bytes).sum();
+        if all > self.quota {
+            return Err(StoreError::OverQuota { needed: all, quota: self.quota });
+        }
+        let missing: u64 = needed.iter().filter(|w| !self.store.has(w)).map(|w| w.bytes).sum();
+        if missing > 0 {
+            let in_work = |sha256: &str| needed.iter().any(|w| w.sha256 == sha256);
+            self.store.evict(self.quota.saturating_sub(missing), &|sha256| in_work(sha256) || (self.keep)(sha256))?;
+        }
+        Ok(())
+    }
+
+    /// Gets one clip, unless it is there. A file that was pieced together and has the wrong bytes is thrown away
+    /// and fetched once more as a whole.
+    ///
+    /// # Errors
+    /// What stood in the way.
+    pub fn bring(&self, wanted: &Wanted, fetch: &mut FetchClip) -> Result<(), Trouble> {
+        loop {
+            if self.store.has(wanted) {
+                return Ok(self.store.check_admitted(wanted, self.admit)?);
+            }
+            let Some(mut part) = self.store.part(wanted)? else { continue };
+            let pieced = part.have() > 0;
+            if let Err(error) = fetch(wanted, &mut part) {
+                if !error.keeps_part() {
+                    part.discard();
+                }
+                return Err(error.into());
+            }
+            match part.finish(self.admit) {
+                Err(StoreError::WrongBytes { .. }) if pieced => {}
+                finished => return Ok(finished.map(|_| ())?),
+            }
+        }
+    }
+}
+
+/// A part file as the far end of a transfer, with the way to stop it.
+struct Filling<'a, 's> {
+    part: &'a mut Part<'s>,
+    stop: &'a AtomicBool,
+    told: &'a mut dyn FnMut(u64),
+}
+
+impl Sink for Filling<'_, '_> {
+    fn have(&self) -> u64 {
+        self.part.have()
+    }
+    fn tag(&self) -> Option<String> {
+        self.part.tag().map(str::to_owned)
+    }
+    fn restart(&mut self, tag: Option<&str>) -> io::Result<()> {
+        self.part.restart(tag)
+    }
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.part.write(bytes)?;
+        (self.told)(self.part.have());
+        Ok(())
+    }
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// What the daemon is told.
+#[derive(Clone, Debug)]
+pub enum SyncEvent {
+    /// The source answered and nothing is new.
+    Checked {
+        /// The source.
+        source: Arc<str>,
+    },
+    /// It could not be reached, or what came was not usable. The same sentence at most once an hour.
+    Failed {
+        /// The source.
+        source: Arc<str>,
+        /// Why.
+        text: Text,
+    },
+    /// What came breaks a rule: an alarm. The same sentence at most once an hour.
+    Refused {
+        /// The source.
+        source: Arc<str>,
+        /// Why.
+        text: Text,
+    },
+    /// The store was damaged.
+    Damaged {
+        /// The source.
+        source: Arc<str>,
+        /// How, and what was done.
+        text: Text,
+    },
+    /// A clip is on its way.
+    Progress {
+        /// The source.
+        source: Arc<str>,
+        /// The clip's title.
+        title: String,
+        /// Bytes that are there.
+        have: u64,
+        /// Bytes it has.
+        bytes: u64,
+    },
+    /// A list came into force.
+    Ready {
+        /// The list.
+        stored: Arc<Stored>,
+    },
+}
+
+/// How one check of a source ended, as `loaxa sync` shows it.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Nothing new.
+    Same {
+        /// The serial in force; none when nothing ever came.
+        serial: Option<u64>,
+    },
+    /// A new list is in force.
+    New(Arc<Stored>),
+    /// It could not be reached.
+    Failed(Text),
+    /// What came breaks a rule.
+    Refused(Text),
+}
+
+/// One line of `status`'s `sources`.
+#[derive(Clone, Debug)]
+pub struct SourceStatus {
+    /// The source's id.
+    pub id: Arc<str>,
+    /// The serial in force.
+    pub serial: Option<u64>,
+    /// When it expires.
+    pub expires_at: Option<Wall>,
+    /// When the source last answered with something that holds.
+    pub last_success: Option<Wall>,
+    /// What is wrong now.
+    pub last_error: Option<Text>,
+}
+
+/// Where events go: a closure over whatever channel the daemon has.
+pub type Tell = Arc<dyn Fn(SyncEvent) + Send + Sync>;
+
+/// What syncing needs from the floors around it, and its times. [`Settings::of`] has the real ones.
+#[derive(Clone)]
+pub struct Settings {
+    /// Limits of each transfer.
+    pub limits: http::Limits,
+    /// First wait after a failure.
+    pub backoff_from: Duration,
+    /// Longest wait after failures.
+    pub backoff_to: Duration,
+    /// Longest a server may ask to be left alone.
+    pub retry_after_most: Duration,
+    /// Longest time with nothing but "not modified".
+    pub whole_every_ms: i64,
+    /// How long to wait before looking again when list and signature do not belong together: the publisher may
+    /// be between the two.
+    pub between_files: Duration,
+    /// Language of a sentence within a sentence.
+    pub language: Language,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            limits: http::Limits::default(),
+            backoff_from: Duration::from_secs(30),
+            backoff_to: Duration::from_secs(30 * 60),
+            retry_after_most: Duration::from_secs(6 * 3600),
+            whole_every_ms: DAY_MS,
+            between_files: Duration::from_secs(3),
+            language: Language::Vi,
+        }
+    }
+}
+
+/// The outside things a sync works with.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Where things go.
+    pub store: Arc<ClipStore>,
+    /// Decodes a clip whole.
+    pub admit: Arc<Admit<'static>>,
+    /// Audio that is not to be evicted although no list in force names it: what stands behind rows.
+    pub keep: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Both clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub tell: Tell,
+}
+
+/// The running sync of all sources. Dropping it stops it.
+pub struct Syncing {
+    shared: Arc<Shared>,
+    fetchers: Vec<Arc<Fetcher>>,
+}
+
+struct Shared {
+    stop: AtomicBool,
+    sources: Mutex<Vec<Watched>>,
+    wake: Condvar,
+}
+
+struct Watched {
+    status: SourceStatus,
+    /// Clips of the list in force.
+    clips: Vec<String>,
+    /// Who waits for the next check.
+    asking: Vec<mpsc::Sender<(Arc<str>, Answer)>>,
+}
+
+impl Shared {
+    fn sources(&self) -> MutexGuard<'_, Vec<Watched>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Syncing {
+    /// Begins to sync every source of a config, the first time at once. What is on disk has been loaded and
+    /// settled before ([`load_all`]).
+    ///
+    /// # Errors
+    /// When a thread cannot be made.
+    pub fn start(config: &Config, surroundings: &Surroundings, settings: &Settings) -> io::Result<Syncing> {
+        let watched = |id: &Arc<str>| Watched {
+            status: SourceStatus {
+                id: id.clone(),
+                serial: None,
+                expires_at: None,
+                last_success: None,
+                last_error: None,
+            },
+            clips: Vec::new(),
+            asking: Vec::new(),
+        };
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            sources: Mutex::new(config.sources.iter().map(|s| watched(&s.id)).collect()),
+            wake: Condvar::new(),
+        });
+        let agent = user_agent(&config.station.id, &config.station.device_id);
+        let mut syncing = Syncing { shared: shared.clone(), fetchers: Vec::new() };
+        for (index, source) in config.sources.iter().enumerate() {
+            let fetcher =
+                Arc::new(Fetcher::new(&source.url, &agent, settings.limits.clone(), surroundings.clock.clone()));
+            syncing.fetchers.push(fetcher.clone());
+            let mut thread = SourceThread {
+                index,
+                id: source.id.clone(),
+                url: source.url.clone(),
+                keys: Keys::parse(&source.id, &source.public_keys),
+                station: config.station.id.clone(),
+                zone: config.station.timezone,
+                poll_ms: source.poll_ms,
+                quota: config.state.clips_quota_bytes,
+                fetcher,
+                surroundings: surroundings.clone(),
+                settings: settings.clone(),
+                shared: shared.clone(),
+                known: Loaded::default(),
+                looked: false,
+                bad: HashMap::new(),
+                etag: None,
+                whole_at_ns: None,
+                refused: None,
+                said: None,
+            };
+            std::thread::Builder::new()
+                .name(format!("sync-{}", source.id))
+                .stack_size(512 * 1024)
+                .spawn(move || thread.run())?;
+        }
+        Ok(syncing)
+    }
+
+    /// Checks every source now. The receiver gets one answer for each and is then closed.
+    pub fn sync_now(&self) -> mpsc::Receiver<(Arc<str>, Answer)> {
+        let (asking, answers) = mpsc::channel();
+        for source in self.shared.sources().iter_mut() {
+            source.asking.push(asking.clone());
+        }
+        self.shared.wake.notify_all();
+        answers
+    }
+
+    /// How each source stands.
+    pub fn status(&self) -> Vec<SourceStatus> {
+        self.shared.sources().iter().map(|s| s.status.clone()).collect()
+    }
+
+    /// Stops at once; transfers under way break off, their part files are kept.
+    pub fn stop(&self) {
+        // Under the lock: a thread between looking at the flag and going to sleep must not miss it.
+        let guard = self.shared.sources();
+        self.shared.stop.store(true, Ordering::Relaxed);
+        drop(guard);
+        self.shared.wake.notify_all();
+        for fetcher in &self.fetchers {
+            fetcher.shut_down();
+        }
+    }
+}
+
+impl Drop for Syncing {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Who asks, for the server's access log.
+pub fn user_agent(station: &str, device: &str) -> String {
+    let tame = |s: &str| -> String {
+        s.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '(' | ')' | ';') { c } else { '?' }).collect()
+    };
+    format!("loaxa/{} ({}; {})", env!("CARGO_PKG_VERSION"), tame(station), tame(device))
+}
+
+/// Loads what is in force for every source from disk, in the order of the config. A source whose keys are
+/// mistyped has an alarm and no list.
+///
+/// # Errors
+/// What the disk says of the folder itself.
+pub fn load_all(
+    config: &Config,
+    store: &ClipStore,
+    clock: &dyn Clock,
+    language: Language,
+) -> Result<Vec<(Arc<str>, Loaded)>, StoreError> {
+    let nothing_to_admit = |_: &Path| -> Result<Measured, Text> { Err(Text::HttpStopped {}) };
+    config
+        .sources
+        .iter()
+        .map(|source| {
+            let keys = match Keys::parse(&source.id, &source.public_keys) {
+                Ok(keys) => keys,
+                Err(refusal) => {
+                    let alarm = Some(refusal.text());
+                    return Ok((source.id.clone(), Loaded { alarm, ..Loaded::default() }));
+                }
+            };
+            let intake = Intake {
+                source: &source.id,
+                keys: &keys,
+                station: &config.station.id,
+                zone: config.station.timezone,
+                language,
+                store,
+                admit: &nothing_to_admit,
+                quota: config.state.clips_quota_bytes,
+                keep: &|_| true,
+                clock,
+            };
+            Ok((source.id.clone(), intake.load()?))
+        })
+        .collect()
+}
+
+struct SourceThread {
+    index: usize,
+    id: Arc<str>,
+    url: String,
+    keys: Result<Keys, Refusal>,
+    station: String,
+    zone: Zone,
+    poll_ms: i64,
+    quota: u64,
+    fetcher: Arc<Fetcher>,
+    surroundings: Surroundings,
+    settings: Settings,
+    shared: Arc<Shared>,
+    known: Loaded,
+    /// Whether the disk has been looked at: what was found then has been told by [`load_all`].
+    looked: bool,
+    /// Clips of the list in force that may not air, and since when: not fetched again today.
+    bad: HashMap<String, (Text, i64)>,
+    /// The tag of the list that was judged last and is in force.
+    etag: Option<String>,
+    /// Boot time of the last whole fetch.
+    whole_at_ns: Option<i64>,
+    /// A list whose clips may not air: only another one helps, so it is not fetched clip by clip again today.
+    refused: Option<(String, Text, i64)>,
+    /// The last sentence told, and when.
+    said: Option<(Text, i64)>,
+}
+
+impl SourceThread {
+    fn run(&mut self) {
+        let mut failures = 0;
+        while !self.stopped() {
+            let asking = std::mem::take(&mut self.shared.sources()[self.index].asking);
+            let (answer, retry_after) = self.check();
+            if self.stopped() {
+                return;
+            }
+            failures = if matches!(answer, Answer::Failed(_)) { failures + 1 } else { 0 };
+            for waiting in asking {
+                // Whoever asked may have gone.
+                let _ = waiting.send((self.id.clone(), answer.clone()));
+            }
+            self.sleep(self.wait(failures, retry_after));
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
+    }
+
+    /// The wait after so many failures in a row.
+    fn wait(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
+        let wait = match failures {
+            0 => Duration::from_millis(self.poll_ms.max(1_000).unsigned_abs()),
+            n => self.settings.backoff_from.saturating_mul(1 << (n - 1).min(20)).min(self.settings.backoff_to),
+        };
+        let jitter = 0.9 + 0.2 * chance();
+        wait.mul_f64(jitter).max(retry_after.unwrap_or_default().min(self.settings.retry_after_most))
+    }
+
+    /// Until `wait` has passed, somebody asks, or it is over.
+    fn sleep(&self, wait: Duration) {
+        let until_ns = self.boot_ns() + i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX / 2);
+        let mut sources = self.shared.sources();
+        while !self.stopped() && sources[self.index].asking.is_empty() {
+            let left_ns = until_ns - self.boot_ns();
+            if left_ns <= 0 {
+                return;
+            }
+            // In pieces: boot time goes on while the machine sleeps, a condition variable's does not.
+            let piece = Duration::from_nanos(left_ns.unsigned_abs()).min(Duration::from_secs(60));
+            sources = self.shared.wake.wait_timeout(sources, piece).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn boot_ns(&self) -> i64 {
+        self.surroundings.clock.now().boot_ns
+    }
+
+    fn check(&mut self) -> (Answer, Option<Duration>) {
+        let now = self.surroundings.clock.now();
+        let result = self.check_list();
+        let language = self.settings.language;
+        let (answer, retry_after) = match result {
+            Ok(answer) => (answer, None),
+            Err(trouble) => {
+                let text = trouble.text(language);
+                let retry_after = match &trouble {
+                    Trouble::Http(e) => e.retry_after(),
+                    _ => None,
+                };
+                let refused = trouble.is_refusal();
+                (if refused { Answer::Refused(text) } else { Answer::Failed(text) }, retry_after)
+            }
+        };
+        if self.stopped() {
+            return (answer, retry_after);
+        }
+        {
+            let mut sources = self.shared.sources();
+            let watched = &mut sources[self.index];
+            let status = &mut watched.status;
+            match &answer {
+                Answer::Same { .. } | Answer::New(_) => {
+                    status.last_success = Some(now.wall());
+                    status.last_error = None;
+                }
+                Answer::Failed(text) | Answer::Refused(text) => status.last_error = Some(text.clone()),
+            }
+        }
+        let source = self.id.clone();
+        match &answer {
+            Answer::Same { .. } => {
+                self.said = None;
+                self.tell(SyncEvent::Checked { source });
+            }
+            Answer::New(_) => self.said = None,
+            Answer::Failed(text) => {
+                if self.says_anew(text) {
+                    self.tell(SyncEvent::Failed { source, text: text.clone() });
+                }
+            }
+            Answer::Refused(text) => {
+                if self.says_anew(text) {
+                    self.tell(SyncEvent::Refused { source, text: text.clone() });
+                }
+            }
+        }
+        (answer, retry_after)
+    }
+
+    /// Whether a sentence is another than the last one, or an hour old.
+    fn says_anew(&mut self, text: &Text) -> bool {
+        let now = self.boot_ns();
+        // By name: the same fault may carry other figures each time.
+        let again =
+            self.said.as_ref().is_some_and(|(last, at)| last.name() == text.name() && now - at < HOUR_MS * 1_000_000);
+        if !again {
+            self.said = Some((text.clone(), now));
+        }
+        !again
+    }
+
+    fn tell(&self, event: SyncEvent) {
+        (self.surroundings.tell)(event);
+    }
+
+    fn check_list(&mut self) -> Result<Answer, Trouble> {
+        let keys = self.keys.clone()?;
+        self.reload(&keys)?;
+        let now_ns = self.boot_ns();
+        let due = self.whole_at_ns.is_none_or(|at| (now_ns - at) / 1_000_000 >= self.settings.whole_every_ms);
+        let etag = self.etag.clone().filter(|_| !due && self.known.stored.is_some());
+        let fetched = self.fetcher.body(&self.url, etag.as_deref(), LARGEST_LIST)?;
+        let (mut bytes, mut etag) = match fetched {
+            Fetched::NotModified => {
+                self.fill_up(&keys)?;
+                return Ok(self.same());
+            }
+            Fetched::Body { bytes, etag } => (bytes, etag),
+        };
+        self.etag = None;
+        if self.in_force(&bytes) {
+            (self.etag, self.whole_at_ns) = (etag, Some(now_ns));
+            self.fill_up(&keys)?;
+            return Ok(self.same());
+        }
+        let body_sha256 = signature::sha256_hex(&bytes);
+        if let Some((refused, text, at)) = &self.refused
+            && *refused == body_sha256
+            && (now_ns - at) / 1_000_000 < self.settings.whole_every_ms
+        {
+            return Ok(Answer::Refused(text.clone()));
+        }
+        let mut signature = self.signature()?;
+        if signature::verify(&bytes, &signature, &keys, &self.id).is_err() {
+            // The publisher writes two files, one after the other.
+            self.sleep(self.settings.between_files);
+            if let Fetched::Body { bytes: b, etag: e } = self.fetcher.body(&self.url, None, LARGEST_LIST)? {
+                (bytes, etag) = (b, e);
+            }
+            signature = self.signature()?;
+        }
+        let taken = self.take(&keys, &bytes, &signature);
+        match taken {
+            Ok(Taken::Same) => {
+                (self.etag, self.whole_at_ns) = (etag, Some(now_ns));
+                self.fill_up(&keys)?;
+                Ok(self.same())
+            }
+            Ok(Taken::New(stored)) => {
+                (self.etag, self.whole_at_ns, self.refused) = (etag, Some(now_ns), None);
+                self.set_known(Loaded {
+                    accepted: Some(Accepted {
+                        serial: stored.serial,
+                        body_sha256: stored.body_sha256.clone(),
+                        issued_at: stored.issued_at,
+                    }),
+                    stored: Some(stored.clone()),
+                    alarm: None,
+                });
+                self.tell(SyncEvent::Ready { stored: stored.clone() });
+                // The list is in force; what only a commune might take is tried again at the next poll.
+                if let Err(trouble) = self.fill_up(&keys) {
+                    let text = trouble.text(self.settings.language);
+                    self.tell(SyncEvent::Failed { source: self.id.clone(), text });
+                }
+                Ok(Answer::New(stored))
+            }
+            Err(trouble) => {
+                if let Trouble::Store(error) = &trouble
+                    && error.is_refusal()
+                {
+                    let body_sha256 = signature::sha256_hex(&bytes);
+                    self.refused = Some((body_sha256, error.text(self.settings.language), now_ns));
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    fn signature(&self) -> Result<Vec<u8>, HttpError> {
+        match self.fetcher.body(&http::signature_url(&self.url), None, LARGEST_SIGNATURE)? {
+            Fetched::Body { bytes, .. } => Ok(bytes),
+            Fetched::NotModified => Ok(Vec::new()),
+        }
+    }
+
+    fn same(&self) -> Answer {
+        Answer::Same { serial: self.known.stored.as_ref().map(|s| s.serial) }
+    }
+
+    fn in_force(&self, bytes: &[u8]) -> bool {
+        self.known.stored.as_ref().is_some_and(|s| s.body_sha256 == signature::sha256_hex(bytes))
+    }
+
+    /// Looks whether the disk has another list than we know: at the first check, and after an import.
+    fn reload(&mut self, keys: &Keys) -> Result<(), StoreError> {
+        let on_disk = self.surroundings.store.accepted(&self.id);
+        let first = !std::mem::replace(&mut self.looked, true);
+        if !first && (on_disk.is_none() || on_disk == self.known.accepted) {
+            return Ok(());
+        }
+        let loaded = self.with_intake(keys, |intake| intake.load())?;
+        if let Some(text) = loaded.alarm.clone() {
+            self.tell(SyncEvent::Damaged { source: self.id.clone(), text });
+        }
+        let before = self.known.stored.as_ref().map(|s| s.body_sha256.clone());
+        let ready = loaded.stored.clone().filter(|s| !first && before.as_ref() != Some(&s.body_sha256));
+        self.set_known(loaded);
+        if let Some(stored) = ready {
+            self.tell(SyncEvent::Ready { stored });
+        }
+        Ok(())
+    }
+
+    fn set_known(&mut self, known: Loaded) {
+        let mut sources = self.shared.sources();
+        let watched = &mut sources[self.index];
+        watched.status.serial = known.stored.as_ref().map(|s| s.serial);
+        watched.status.expires_at = known.stored.as_ref().map(|s| s.expires_at);
+        watched.clips = (known.stored.iter().flat_map(|s| &s.list.clips))
+            .filter_map(|c| c.sha256.as_deref().map(str::to_owned))
+            .collect();
+        drop(sources);
+        self.known = known;
+    }
+
+    fn take(&self, keys: &Keys, bytes: &[u8], signature: &[u8]) -> Result<Taken, Trouble> {
+        self.with_intake(keys, |intake| {
+            intake.take(bytes, signature, &self.known, &mut |wanted, part| self.fetch(wanted, part))
+        })
+    }
+
+    /// Gets what the list in force names and the disk lacks: clips lost since, and those a commune may take into
+    /// its own sessions.
+    fn fill_up(&mut self, keys: &Keys) -> Result<(), Trouble> {
+        let Some(stored) = self.known.stored.clone() else { return Ok(()) };
+        let now_ns = self.boot_ns();
+        self.bad.retain(|_, (_, at)| (now_ns - *at) / 1_000_000 < self.settings.whole_every_ms);
+        let wanted = signature::needed(&stored.list).into_iter().chain(signature::spare(&stored.list));
+        let store = self.surroundings.store.clone();
+        let mut first_trouble = None;
+        for wanted in wanted.filter(|w| !store.has(w)) {
+            if self.bad.contains_key(&wanted.sha256) {
+                continue;
+            }
+            let brought = self.with_intake(keys, |intake| {
+                intake.make_room(std::slice::from_ref(&wanted))?;
+                intake.bring(&wanted, &mut |wanted, part| self.fetch(wanted, part))
+            });
+            match brought {
+                Ok(()) => {}
+                // One bad file must not keep the others away; a dead network need not be tried for each.
+                Err(trouble) if trouble.is_refusal() => {
+                    self.bad.insert(wanted.sha256.clone(), (trouble.text(self.settings.language), now_ns));
+                    first_trouble = first_trouble.or(Some(trouble));
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        first_trouble.map_or(Ok(()), Err)
+    }
+
+    fn fetch(&self, wanted: &Wanted, part: &mut Part) -> Result<(), HttpError> {
+        let url = http::clip_url(&self.url, &wanted.url);
+        let mut told_at = self.boot_ns();
+        let mut told = |have: u64| {
+            let now = self.boot_ns();
+            // Twice a second is enough for a person.
+            if now - told_at >= 500_000_000 || have == wanted.bytes {
+                told_at = now;
+                let (title, bytes) = (wanted.title.clone(), wanted.bytes);
+                self.tell(SyncEvent::Progress { source: self.id.clone(), title, have, bytes });
+            }
+        };
+        let mut sink = Filling { part, stop: &self.shared.stop, told: &mut told };
+        self.fetcher.file(&url, wanted.bytes, &mut sink).map(|_| ())
+    }
+
+    fn with_intake<T>(&self, keys: &Keys, run: impl FnOnce(&Intake) -> T) -> T {
+        let keep = |sha256: &str| {
+            let named = self.shared.sources().iter().any(|s| s.clips.iter().any(|c| c == sha256));
+            named || (self.surroundings.keep)(sha256)
+        };
+        run(&Intake {
+            source: &self.id,
+            keys,
+            station: &self.station,
+            zone: self.zone,
+            language: self.settings.language,
+            store: &self.surroundings.store,
+            admit: &*self.surroundings.admit,
+            quota: self.quota,
+            keep: &keep,
+            clock: &*self.surroundings.clock,
+        })
+    }
+}
+
+/// A number in `[0, 1)`, different on each box and each time: enough for jitter.
+fn chance() -> f64 {
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    (random >> 11) as f64 / (1u64 << 53) as f64
+}

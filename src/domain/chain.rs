@@ -1,0 +1,797 @@
+//! The chain read back: a row's text taken apart without copying it, its hash recomputed, and the rules that
+//! hold from row to row (invariants 1, 3, 5 and 6, rules R6 and R8).
+//!
+//! Verification never goes through `serde_json::Value`: it would be slow, and a number that is parsed and
+//! printed again may come out in other digits. A scan finds where each key and value stands in the text,
+//! demands that every string and number is written the one way loaxa writes it, and hashes the very bytes,
+//! keys sorted. So a flipped bit anywhere in a row is seen: inside a value by the hash, outside by the scan.
+//!
+//! [`examine`] looks at one row by itself and may run on any thread; [`Checker`] takes what it found in order.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::domain::airing::{Outcome, Reason, SessionRowItem, hex, legal, unhex32};
+use crate::domain::time::Wall;
+
+/// Deepest nesting a row may have. loaxa writes three levels.
+const MAX_DEPTH: u32 = 32;
+
+/// A row's text with its keys and values found, nothing copied.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    fields: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Row<'a> {
+    /// Takes a row's text apart. None when it is not one JSON object written the way loaxa writes it: no white
+    /// space, every string in its shortest escapes, no key twice.
+    pub fn parse(text: &'a str) -> Option<Row<'a>> {
+        let mut scan = Scan { text, at: 0 };
+        let mut fields = Vec::with_capacity(48);
+        scan.object(0, |key, value| fields.push((key, value)))?;
+        (scan.at == text.len()).then_some(Row { fields })
+    }
+
+    /// The value of a key as written, quotes included.
+    pub fn raw(&self, key: &str) -> Option<&'a str> {
+        self.fields.iter().find(|(k, _)| *k == key).map(|(_, v)| *v)
+    }
+
+    /// The value of a key when it is a string.
+    pub fn text(&self, key: &str) -> Option<Cow<'a, str>> {
+        unquote(self.raw(key)?)
+    }
+
+    /// The value of a key when it is a whole number.
+    pub fn int(&self, key: &str) -> Option<i64> {
+        self.raw(key)?.parse().ok()
+    }
+
+    /// The value of a key when it is a time.
+    pub fn time(&self, key: &str) -> Option<Wall> {
+        Wall::parse_rfc3339(&self.text(key)?)
+    }
+
+    /// The value of a key when it is 32 bytes in lower-case hexadecimal.
+    pub fn hash(&self, key: &str) -> Option<[u8; 32]> {
+        let text = self.text(key)?;
+        unhex32(&text).filter(|bytes| hex(bytes) == *text)
+    }
+
+    /// The row's number.
+    pub fn seq(&self) -> Option<u64> {
+        self.raw("seq")?.parse().ok()
+    }
+
+    /// The outcome, when the row has a known one.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let key = self.text("outcome")?;
+        Outcome::ALL.into_iter().find(|o| o.key() == key)
+    }
+
+    /// The reason, when the row has a known one.
+    pub fn reason(&self) -> Option<Reason> {
+        let key = self.text("reason")?;
+        Reason::ALL.into_iter().find(|r| r.key() == key)
+    }
+
+    /// SHA-256(prev_hash bytes || canonical JSON of the row without `hash`), from the text itself. `scratch` is
+    /// reused from row to row. Equal to [`crate::domain::airing::hash_of`] on the row parsed. None when a key
+    /// stands twice.
+    pub fn recomputed_hash(&self, prev_hash: &[u8; 32], scratch: &mut String) -> Option<[u8; 32]> {
+        scratch.clear();
+        write_object(self.fields.clone(), Some("hash"), scratch)?;
+        let mut hasher = Sha256::new();
+        hasher.update(prev_hash);
+        hasher.update(scratch.as_bytes());
+        Some(hasher.finalize().into())
+    }
+}
+
+/// The canonical form of a text that [`Row::parse`] accepts: keys sorted at every depth. None when it does not,
+/// or when a key stands twice.
+pub fn canonical_text(text: &str) -> Option<String> {
+    let row = Row::parse(text)?;
+    let mut out = String::with_capacity(text.len());
+    write_object(row.fields, None, &mut out)?;
+    Some(out)
+}
+
+/// What a quoted string says.
+fn unquote(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+fn write_object(mut fields: Vec<(&str, &str)>, without: Option<&str>, out: &mut String) -> Option<()> {
+    if fields.iter().any(|(k, _)| k.contains('\\')) {
+        // Escaped keys sort by what they say, not by how it is written.
+        let says = |key: &str| unquote(&format!("\"{key}\"")).map(Cow::into_owned).unwrap_or_default();
+        fields.sort_by_cached_key(|(k, _)| says(k));
+    } else {
+        fields.sort_unstable_by_key(|(k, _)| *k);
+    }
+    if fields.windows(2).any(|w| w[0].0 == w[1].0) {
+        return None;
+    }
+    out.push('{');
+    let mut first = true;
+    for (key, value) in fields {
+        if without == Some(key) {
+            continue;
+        }
+        if !std::mem::take(&mut first) {
+            out.push(',');
+        }
+        out.push('"');
+        out.push_str(key);
+        out.push_str("\":");
+        write_value(value, out)?;
+    }
+    out.push('}');
+    Some(())
+}
+
+fn write_value(value: &str, out: &mut String) -> Option<()> {
+    match value.as_bytes().first() {
+        Some(b'{') => {
+            let mut fields = Vec::new();
+            Scan { text: value, at: 0 }.object(0, |k, v| fields.push((k, v)))?;
+            write_object(fields, None, out)?;
+        }
+        Some(b'[') => {
+            let mut items = Vec::new();
+            Scan { text: value, at: 0 }.array(0, |v| items.push(v))?;
+            out.push('[');
+            for (i, item) in items.into_iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                write_value(item, out)?;
+            }
+            out.push(']');
+        }
+        _ => out.push_str(value),
+    }
+    Some(())
+}
+
+/// A strict scan over JSON as loaxa writes it. Every method is none when the text is something else.
+struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    fn object(&mut self, depth: u32, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        self.eat(b'{')?;
+        if self.eat(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let quoted = self.string()?;
+            let key = &quoted[1..quoted.len() - 1];
+            self.eat(b':')?;
+            let value = self.value(depth)?;
+            each(key, value);
+            if self.eat(b',').is_none() {
+                return self.eat(b'}');
+            }
+        }
+    }
+
+    fn array(&mut self, depth: u32, mut each: impl FnMut(&'a str)) -> Option<()> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        self.eat(b'[')?;
+        if self.eat(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            each(self.value(depth)?);
+            if self.eat(b',').is_none() {
+                return self.eat(b']');
+            }
+        }
+    }
+
+    fn value(&mut self, depth: u32) -> Option<&'a str> {
+        let begin = self.at;
+        match self.peek()? {
+            b'"' => return self.string(),
+            b'{' => self.object(depth + 1, |_, _| ())?,
+            b'[' => self.array(depth + 1, |_| ())?,
+            b'-' | b'0'..=b'9' => self.number()?,
+            _ => {
+                let word = ["null", "true", "false"].into_iter().find(|w| self.text[begin..].starts_with(w))?;
+                self.at += word.len();
+            }
+        }
+        Some(&self.text[begin..self.at])
+    }
+
+    fn number(&mut self) -> Option<()> {
+        let _ = self.eat(b'-');
+        let zero = self.peek() == Some(b'0');
+        let whole = self.digits()?;
+        if zero && whole > 1 {
+            return None;
+        }
+        if self.eat(b'.').is_some() {
+            self.digits()?;
+        }
+        if self.eat(b'e').is_some() {
+            if self.eat(b'+').is_none() {
+                let _ = self.eat(b'-');
+            }
+            self.digits()?;
+        }
+        Some(())
+    }
+
+    fn digits(&mut self) -> Option<usize> {
+        let begin = self.at;
+        while self.peek().is_some_and(|b| b.is_ascii_digit()) {
+            self.at += 1;
+        }
+        (self.at > begin).then_some(self.at - begin)
+    }
+
+    /// A string with its quotes.
+    fn string(&mut self) -> Option<&'a str> {
+        let bytes = self.text.as_bytes();
+        let begin = self.at;
+        self.eat(b'"')?;
+        loop {
+            match *bytes.get(self.at)? {
+                b'"' => {
+                    self.at += 1;
+                    return Some(&self.text[begin..self.at]);
+                }
+                b'\\' => match *bytes.get(self.at + 1)? {
+                    b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 2,
+                    b'u' => {
+                        // Only what has no shorter escape, in lower case.
+                        let code = bytes.get(self.at + 2..self.at + 6)?;
+                        let last = code[3];
+                        let short = code[2] == b'0' && matches!(last, b'8' | b'9' | b'a' | b'c' | b'd');
+                        if !code.starts_with(b"00")
+                            || !matches!(code[2], b'0' | b'1')
+                            || !matches!(last, b'0'..=b'9' | b'a'..=b'f')
+                            || short
+                        {
+                            return None;
+                        }
+                        self.at += 6;
+                    }
+                    _ => return None,
+                },
+                0..0x20 => return None,
+                _ => self.at += 1,
+            }
+        }
+    }
+}
+
+/// What of a row stands in columns of its own, so that it can be searched for. Derived from the row's text, so
+/// that the two can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index<'a> {
+    /// `airing`, `session` or `event`.
+    pub row_type: Cow<'a, str>,
+    /// Of an airing.
+    pub airing_id: Option<Cow<'a, str>>,
+    /// Of an event.
+    pub event: Option<Cow<'a, str>>,
+    /// An airing's planned time, a session's start, an event's time; milliseconds since 1970 UTC.
+    pub planned_at_ms: Option<i64>,
+    /// Of an airing or session; milliseconds since 1970 UTC.
+    pub session_start_ms: Option<i64>,
+}
+
+impl<'a> Index<'a> {
+    /// The columns of a row.
+    pub fn of(row: &Row<'a>) -> Option<Index<'a>> {
+        let row_type = row.text("type")?;
+        let ms = |key| row.time(key).map(|t| t.0);
+        let session_start_ms = ms("session_start");
+        let planned_at_ms = match &*row_type {
+            "airing" => ms("planned_at"),
+            "session" => session_start_ms,
+            _ => ms("at"),
+        };
+        let (airing_id, event) = match &*row_type {
+            "airing" => (row.text("airing_id"), None),
+            "event" => (None, row.text("event")),
+            _ => (None, None),
+        };
+        Some(Index { row_type, airing_id, event, planned_at_ms, session_start_ms })
+    }
+}
+
+/// A rule that a row breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The text is not a row as loaxa writes it.
+    Unreadable,
+    /// A search column of the database says something else than the row.
+    Column,
+    /// Rows are missing before this one, or it stands out of order. The number that should have come.
+    Number {
+        /// The number that should have come.
+        expected: u64,
+    },
+    /// The hash recomputed from the row is not the one it carries.
+    Hash,
+    /// The row does not hang on the one before.
+    Link,
+    /// The row belongs to another log.
+    OtherLog,
+    /// Outcome and reason may not stand together (rule R6).
+    Pair,
+    /// Times or lengths contradict the outcome (invariant 5, rule R7).
+    Contradiction,
+    /// This airing has had its outcome before (invariants 1 and 6).
+    Twice,
+    /// The session is over and this item of its plan has no outcome (invariant 1).
+    NoOutcome {
+        /// Place in the plan, from 1.
+        item: usize,
+    },
+    /// The airing names another time or other audio than the plan that was fixed (invariant 6).
+    OtherThanPlanned,
+    /// The last row is not the one the log was left with: its tail was cut off.
+    Tail,
+}
+
+/// One finding of a verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Break {
+    /// The row's number; in a text that cannot be read, the line of the file or the number in the database.
+    pub seq: u64,
+    /// What it breaks.
+    pub rule: Rule,
+}
+
+/// A 128-bit stand-in for an id, so that a million of them fit into memory.
+type Mark = u128;
+
+/// The stand-in of an id.
+fn mark(id: &str) -> Mark {
+    let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+    let mut first = [0; 16];
+    first.copy_from_slice(&digest[..16]);
+    u128::from_le_bytes(first)
+}
+
+/// What one row says, looked at by itself.
+#[derive(Debug)]
+pub struct Examined {
+    seq: Option<u64>,
+    prev_hash: Option<[u8; 32]>,
+    hash: Option<[u8; 32]>,
+    log_id: Option<Mark>,
+    /// The first rule that the row breaks by itself.
+    broken: Option<Rule>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Airing { id: Mark, planned_at: Option<Wall>, clip: Option<Mark> },
+    Session(Vec<(Mark, Mark, Option<Wall>, Option<Mark>)>),
+    Repair(Lost),
+    Event,
+    Nothing,
+}
+
+/// Rows that could not be kept while the log could not be written (invariant 2), as a `repair` row tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Default)]
+pub struct Lost {
+    /// How many airing rows.
+    #[serde(default)]
+    pub lost: u64,
+    /// The earliest planned time among them.
+    #[serde(default)]
+    pub lost_from: Wall,
+    /// The latest.
+    #[serde(default)]
+    pub lost_to: Wall,
+}
+
+/// Looks at one row by itself: reads it, recomputes its hash from the hash before that it names, compares the
+/// columns kept beside it and its own figures.
+pub fn examine(text: &str, columns: Option<(u64, &Index<'_>, &[u8])>, scratch: &mut String) -> Examined {
+    let unreadable = Examined {
+        seq: columns.map(|(seq, ..)| seq),
+        prev_hash: None,
+        hash: None,
+        log_id: None,
+        broken: Some(Rule::Unreadable),
+        content: Content::Nothing,
+    };
+    let Some(row) = Row::parse(text) else { return unreadable };
+    let (Some(seq), Some(prev_hash), Some(hash), Some(index)) =
+        (row.seq(), row.hash("prev_hash"), row.hash("hash"), Index::of(&row))
+    else {
+        return unreadable;
+    };
+    let broken = if row.recomputed_hash(&prev_hash, scratch) != Some(hash) {
+        Some(Rule::Hash)
+    } else if columns.is_some_and(|(s, i, h)| s != seq || *i != index || h != hash) {
+        Some(Rule::Column)
+    } else if index.row_type == "airing" {
+        figures(&row)
+    } else {
+        None
+    };
+    let content = match &*index.row_type {
+        "airing" => match &index.airing_id {
+            Some(id) => Content::Airing {
+                id: mark(id),
+                planned_at: row.time("planned_at"),
+                clip: row.text("clip_sha256").map(|s| mark(&s)),
+            },
+            None => Content::Nothing,
+        },
+        "session" => match serde_json::from_str::<Vec<SessionRowItem>>(row.raw("items").unwrap_or("")) {
+            Ok(items) => Content::Session(
+                items
+                    .iter()
+                    .map(|i| {
+                        let session = i.airing_id.rsplit_once('/').map_or(&*i.airing_id, |(s, _)| s);
+                        let clip = i.clip_sha256.as_deref().map(mark);
+                        (mark(&i.airing_id), mark(session), Wall::parse_rfc3339(&i.planned_at), clip)
+                    })
+                    .collect(),
+            ),
+            Err(_) => Content::Nothing,
+        },
+        "event" if index.event.as_deref() == Some("repair") => {
+            Content::Repair(row.raw("detail").and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default())
+        }
+        "event" => Content::Event,
+        _ => Content::Nothing,
+    };
+    let broken = broken.or(matches!(content, Content::Nothing).then_some(Rule::Unreadable));
+    let log_id = row.text("log_id").map(|l| mark(&l));
+    Examined { seq: Some(seq), prev_hash: Some(prev_hash), hash: Some(hash), log_id, broken, content }
+}
+
+/// Whether an airing's figures agree with its outcome.
+fn figures(row: &Row<'_>) -> Option<Rule> {
+    let Some(outcome) = row.outcome() else { return Some(Rule::Pair) };
+    let reason = row.reason();
+    if !legal(outcome, reason) || (reason.is_none() && row.raw("reason") != Some("null")) {
+        return Some(Rule::Pair);
+    }
+    let played = row.int("played_ms")?;
+    let sounded = played != 0 || row.raw("started_at") != Some("null") || row.raw("ended_at") != Some("null");
+    if !outcome.begun() && sounded {
+        return Some(Rule::Contradiction);
+    }
+    // 98 %, and a millisecond for lengths that were rounded.
+    let length = row.int("clip_ms");
+    if outcome == Outcome::Aired && length.is_some_and(|l| (played + 1) * 100 < l * 98) {
+        return Some(Rule::Contradiction);
+    }
+    None
+}
+
+/// What was counted on the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All rows.
+    pub rows: u64,
+    /// Airings.
+    pub airings: u64,
+    /// Fixed plans.
+    pub sessions: u64,
+    /// Events.
+    pub events: u64,
+    /// Items of plans whose outcome was looked for.
+    pub items: u64,
+    /// Airing rows that the log says it lost, with a `repair` row that tells.
+    pub lost: u64,
+    /// Number of the first row.
+    pub first_seq: Option<u64>,
+    /// Number of the last row.
+    pub last_seq: Option<u64>,
+    /// Hash of the last row.
+    pub head: Option<[u8; 32]>,
+}
+
+struct Awaited {
+    session_seq: u64,
+    item: usize,
+    session: Mark,
+    planned_at: Option<Wall>,
+    clip: Option<Mark>,
+}
+
+/// Holds the rules that go from row to row. Its memory grows by a few bytes an airing (that none comes twice)
+/// and by the items whose outcome is still to come.
+pub struct Checker {
+    whole: bool,
+    tally: Tally,
+    log_id: Option<Mark>,
+    prev: Option<[u8; 32]>,
+    seen: HashSet<Mark>,
+    awaited: HashMap<Mark, Awaited>,
+    lost: Vec<Lost>,
+    breaks: Vec<Break>,
+    broken: u64,
+}
+
+impl Checker {
+    /// `whole`: every row is there, so numbers have no holes, hashes link and plans have their outcomes.
+    pub fn new(whole: bool) -> Checker {
+        Checker {
+            whole,
+            tally: Tally::default(),
+            log_id: None,
+            prev: None,
+            seen: HashSet::new(),
+            awaited: HashMap::new(),
+            lost: Vec::new(),
+            breaks: Vec::new(),
+            broken: 0,
+        }
+    }
+
+    /// Most findings that are kept; the rest is only counted.
+    pub const KEPT: usize = 1_000;
+
+    fn breaks(&mut self, seq: u64, rule: Rule) {
+        self.broken += 1;
+        if self.breaks.len() < Checker::KEPT {
+            self.breaks.push(Break { seq, rule });
+        }
+    }
+
+    /// Takes the next row, in order.
+    pub fn take(&mut self, row: Examined) {
+        self.tally.rows += 1;
+        let expected = self.tally.last_seq.map(|s| s.saturating_add(1));
+        let seq = row.seq.unwrap_or(expected.unwrap_or(self.tally.rows));
+        // One finding a row: the first, in the order in which one fault causes the next.
+        let mut rule = row.broken;
+        if rule.is_none() {
+            rule = match expected {
+                Some(e) if self.whole && seq != e || seq < e => Some(Rule::Number { expected: e }),
+                None if self.whole && seq == 1 && row.prev_hash != Some([0; 32]) => Some(Rule::Link),
+                _ => None,
+            };
+        }
+        let follows = expected == Some(seq);
+        if rule.is_none() && follows && self.prev.is_some() && row.prev_hash != self.prev {
+            rule = Some(Rule::Link);
+        }
+        if rule.is_none() && self.whole && self.log_id.is_some() && row.log_id != self.log_id {
+            rule = Some(Rule::OtherLog);
+        }
+        self.log_id = self.log_id.or(row.log_id);
+        match row.content {
+            Content::Airing { id, planned_at, clip } => {
+                self.tally.airings += 1;
+                if !self.seen.insert(id) {
+                    rule = rule.or(Some(Rule::Twice));
+                }
+                if let Some(plan) = self.awaited.remove(&id)
+                    && (plan.planned_at != planned_at || (plan.clip.is_some() && clip.is_some() && plan.clip != clip))
+                {
+                    rule = rule.or(Some(Rule::OtherThanPlanned));
+                }
+            }
+            Content::Session(items) => {
+                self.tally.sessions += 1;
+                self.tally.items += items.len() as u64;
+                for (i, (id, session, planned_at, clip)) in items.into_iter().enumerate() {
+                    if self.whole && !self.seen.contains(&id) {
+                        let awaited = Awaited { session_seq: seq, item: i + 1, session, planned_at, clip };
+                        self.awaited.insert(id, awaited);
+                    }
+                }
+            }
+            Content::Repair(lost) => {
+                self.tally.events += 1;
+                self.tally.lost += lost.lost;
+                self.lost.push(lost);
+            }
+            Content::Event => self.tally.events += 1,
+            Content::Nothing => {}
+        }
+        if let Some(rule) = rule {
+            self.breaks(seq, rule);
+        }
+        self.tally.first_seq = self.tally.first_seq.or(Some(seq));
+        self.tally.last_seq = Some(seq);
+        self.prev = row.hash;
+        self.tally.head = row.hash;
+    }
+
+    /// How many findings there are so far.
+    pub fn broken(&self) -> u64 {
+        self.broken
+    }
+
+    /// Says that the log was left with another head than its last row.
+    pub fn tail_is_cut(&mut self) {
+        let next = self.tally.last_seq.map_or(1, |s| s.saturating_add(1));
+        self.breaks(next, Rule::Tail);
+    }
+
+    /// What was counted so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The end: items of plans without an outcome are findings, unless their session is one of `open`
+    /// (`slot_source/slot/session start`) or a `repair` row tells that rows of that time were lost.
+    /// Findings come in the order of their rows.
+    pub fn finish<'s>(mut self, open: impl IntoIterator<Item = &'s str>) -> Verdict {
+        let open: HashSet<Mark> = open.into_iter().map(mark).collect();
+        let mut missing: Vec<Awaited> = self.awaited.drain().map(|(_, a)| a).collect();
+        missing.retain(|a| !open.contains(&a.session));
+        missing.sort_unstable_by_key(|a| (a.planned_at, a.session_seq, a.item));
+        let mut lost = std::mem::take(&mut self.lost);
+        missing.retain(|a| {
+            let told = lost
+                .iter_mut()
+                .find(|l| l.lost > 0 && a.planned_at.is_some_and(|at| l.lost_from <= at && at <= l.lost_to));
+            told.map(|l| l.lost -= 1).is_none()
+        });
+        missing.sort_unstable_by_key(|a| (a.session_seq, a.item));
+        for a in missing {
+            self.breaks(a.session_seq, Rule::NoOutcome { item: a.item });
+        }
+        self.breaks.sort_by_key(|b| b.seq);
+        Verdict { tally: self.tally, breaks: self.breaks, broken: self.broken }
+    }
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What was counted.
+    pub tally: Tally,
+    /// The first findings, by row; at most [`Checker::KEPT`].
+    pub breaks: Vec<Break>,
+    /// How many there are.
+    pub broken: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::domain::airing::{canonical_json, hash_of};
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[\\x00-\\x7f]{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec(("[\\x00-\\x7fĐạ]{0,3}", inner), 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_scan_agrees_with_the_plain_way(pairs in prop::collection::vec((any::<String>(), any_json()), 0..8)) {
+            let map: Map<String, Value> = pairs.into_iter().collect();
+            let text = Value::Object(map.clone()).to_string();
+            prop_assert_eq!(canonical_text(&text), Some(canonical_json(&map)));
+            let row = Row::parse(&text).unwrap();
+            let mut without = map.clone();
+            without.shift_remove("hash");
+            prop_assert_eq!(row.recomputed_hash(&[7; 32], &mut String::new()), Some(hash_of(&without, &[7; 32])));
+        }
+
+        #[test]
+        fn the_scan_never_panics(text in any::<String>(), cut in 0usize..400) {
+            let _ = Row::parse(&text);
+            let sound = r#"{"a":[{"b":-1.5e-7,"c":"Đ\u001f\n\""},[],{}],"hash":null,"d":true}"#;
+            if sound.is_char_boundary(cut.min(sound.len())) && cut < sound.len() {
+                prop_assert!(Row::parse(&sound[..cut]).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn what_loaxa_would_write_otherwise_is_refused() {
+        for bad in [
+            r#"{"a": 1}"#,
+            r#"{"a":01}"#,
+            r#"{"a":+1}"#,
+            r#"{"a":1E3}"#,
+            r#"{"a":"\u0041"}"#,
+            r#"{"a":"\u001F"}"#,
+            r#"{"a":"\u0009"}"#,
+            r#"{"a":"\/"}"#,
+            r#"{"a":nul}"#,
+            r#"{"a":1}x"#,
+            r#"{"a":1,}"#,
+            "{\"a\":\"\t\"}",
+            "[1]",
+            "",
+        ] {
+            assert!(Row::parse(bad).is_none(), "{bad}");
+        }
+        assert_eq!(canonical_text(r#"{"a":1,"a":2}"#), None);
+        let deep = "[".repeat(100_000);
+        assert!(Row::parse(&format!("{{\"a\":{deep}")).is_none());
+    }
+
+    #[test]
+    fn a_missing_outcome_is_excused_only_by_an_open_session_or_a_row_that_tells_of_the_loss() {
+        let item = |n: i64| (mark(&format!("local/sang/t/{n}")), mark("local/sang/t"), Some(Wall(n)), None);
+        let row = |seq, content| Examined {
+            seq: Some(seq),
+            prev_hash: Some([0; 32]),
+            hash: Some([0; 32]),
+            log_id: None,
+            broken: None,
+            content,
+        };
+        let run = |lost: Option<Lost>, open: &[&str]| {
+            let mut checker = Checker::new(true);
+            checker.take(row(1, Content::Session(vec![item(1), item(2), item(3)])));
+            checker.take(row(2, Content::Airing { id: mark("local/sang/t/1"), planned_at: Some(Wall(1)), clip: None }));
+            if let Some(lost) = lost {
+                checker.take(row(3, Content::Repair(lost)));
+            }
+            checker.finish(open.iter().copied())
+        };
+        let rules: Vec<_> = run(None, &[]).breaks.into_iter().map(|b| (b.seq, b.rule)).collect();
+        assert_eq!(rules, [(1, Rule::NoOutcome { item: 2 }), (1, Rule::NoOutcome { item: 3 })]);
+        assert_eq!(run(None, &["local/sang/t"]).broken, 0);
+        assert_eq!(run(Some(Lost { lost: 2, lost_from: Wall(2), lost_to: Wall(3) }), &[]).broken, 0);
+        assert_eq!(run(Some(Lost { lost: 1, lost_from: Wall(2), lost_to: Wall(3) }), &[]).broken, 1);
+        assert_eq!(run(Some(Lost { lost: 9, lost_from: Wall(3), lost_to: Wall(3) }), &[]).broken, 1);
+    }
+
+    #[test]
+    fn figures_must_fit_the_outcome() {
+        let row = |outcome: &str, reason: Value, started: Value, played: i64| {
+            json!({"outcome": outcome, "reason": reason, "started_at": started, "ended_at": null,
+                   "played_ms": played, "clip_ms": 10_000})
+            .to_string()
+        };
+        let rule = |text: String| figures(&Row::parse(&text).unwrap());
+        assert_eq!(rule(row("aired", Value::Null, "t".into(), 9_800)), None);
+        assert_eq!(rule(row("aired", Value::Null, "t".into(), 9_700)), Some(Rule::Contradiction));
+        assert_eq!(rule(row("missed", "late".into(), "t".into(), 0)), Some(Rule::Contradiction));
+        assert_eq!(rule(row("missed", "late".into(), Value::Null, 0)), None);
+        assert_eq!(rule(row("missed", "quiet_hours".into(), Value::Null, 0)), Some(Rule::Pair));
+        assert_eq!(rule(row("missed", "thuong".into(), Value::Null, 0)), Some(Rule::Pair));
+        assert_eq!(rule(row("aired", "thuong".into(), "t".into(), 9_900)), Some(Rule::Pair));
+    }
+}
