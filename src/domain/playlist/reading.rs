@@ -1017,6 +1017,17 @@ mod tests {
     }
 
     #[test]
+    fn groups_stand_for_their_stations() {
+        let reading = published(|v| {
+            v["stations"] = serde_json::json!(["bien"]);
+            v["groups"] = serde_json::json!({"bien": ["xa-b", "xa-a"], "nui": ["xa-c"]});
+        });
+        let list = reading.value.unwrap();
+        assert!(list.is_for(&list.stations, "xa-a") && list.is_for(&list.stations, "xa-b"));
+        assert!(!list.is_for(&list.stations, "xa-c"));
+    }
+
+    #[test]
     fn a_slip_of_form_does_not_bring_a_crowd() {
         let text = "[[clips]\nid = \"a\"\nfile = \"a.mp3\"\ntitle = \"A\"\nkind = \"nhac_hieu\"\n[[slots]]\nid = \"s\"\nat = \"25:00\"\nitems = [\"a\"]\n";
         let reading = read_list(text.as_bytes(), Form::Local);
