@@ -87,7 +87,8 @@ fn station(context: &Context) -> Result<Station, Failure> {
         },
         // The daemon may still run on its last good config: look where it most likely is.
         None => Station {
-            state_dir: written_state_dir(&bytes).map_or_else(|| "/var/lib/loaxa".into(), |d| beside(&context.config, &d)),
+            state_dir: written_state_dir(&bytes)
+                .map_or_else(|| "/var/lib/loaxa".into(), |d| beside(&context.config, &d)),
             zone: Zone::default(),
             language: context.language,
         },
@@ -204,11 +205,13 @@ pub fn stop(context: &Context, arguments: &StopArguments) -> Done {
     let station = station(context)?;
     let usage = |text: Text| Failure::Usage(text.say(station.language));
     let for_ms = match &arguments.lasting {
-        Some(text) => Some(parse_duration_ms(text).ok_or_else(|| usage(Text::BadDuration { text: text.clone() }))?),
+        Some(text) => {
+            Some(parse_duration_ms(text).ok_or_else(|| usage(Text::ArgumentDuration { text: text.clone() }))?)
+        }
         None => None,
     };
     let until = match &arguments.until {
-        Some(text) => Some(station.zone.parse(text).ok_or_else(|| usage(Text::BadTime { text: text.clone() }))?),
+        Some(text) => Some(station.zone.parse(text).ok_or_else(|| usage(Text::ArgumentTime { text: text.clone() }))?),
         None => None,
     };
     let order = Request::Stop {
@@ -268,9 +271,7 @@ pub fn sync(context: &Context) -> Done {
         let serial = row["serial"].as_u64();
         let text = match row["result"].as_str() {
             Some("new") => Text::SyncNew { source, serial: serial.unwrap_or(0) },
-            Some("same") => {
-                Text::SyncSame { source, serial: serial.map_or_else(|| "-".to_owned(), |s| s.to_string()) }
-            }
+            Some("same") => Text::SyncSame { source, serial: serial.map_or_else(|| "-".to_owned(), |s| s.to_string()) },
             _ => {
                 failed = true;
                 Text::SyncFailed { source, why: row["text"].as_str().unwrap_or_default().to_owned() }

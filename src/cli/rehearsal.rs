@@ -12,7 +12,7 @@ use comfy_table::{Table, presets};
 use crate::cli::{Context, Done, Failure};
 use crate::daemon::clock::MachineClock;
 use crate::daemon::run::length_ms;
-use crate::daemon::station::{beside, measure_local};
+use crate::daemon::station::measure_local;
 use crate::daemon::sync::load_all;
 use crate::domain::airing::{Airing, Outcome};
 use crate::domain::config::{Config, Language};
@@ -20,7 +20,7 @@ use crate::domain::findings::Severity;
 use crate::domain::playlist::{Form, LOCAL, List, read_list};
 use crate::domain::report;
 use crate::domain::schedule::{InForce, Programme, clashes};
-use crate::domain::simulate::{Incident, Rehearsal, airings, rehearse};
+use crate::domain::simulate::{Incident, Rehearsal, rehearse};
 use crate::domain::stage::Absence;
 use crate::domain::text::{Text, length_words, outcome_word, reason_words};
 use crate::domain::time::{ClockState, Wall, Zone};
@@ -93,7 +93,7 @@ pub fn programme(context: &Context, lists: Lists, since: Option<Wall>) -> Result
         Lists::Stored => in_force.extend(stored(&config, &clock, language, since)?),
         Lists::Files(files) => {
             for file in files {
-                let (source, list) = from_file(context, &config, file, &clock, language)?;
+                let (source, list) = from_file(&config, file, &clock, language)?;
                 in_force.push(InForce { source, list: Arc::new(list), since: since.unwrap_or_default() });
             }
         }
@@ -124,7 +124,6 @@ fn stored(
 /// A list for a rehearsal: published, then its clips need no files; or by hand, then they have a length or an audio
 /// file beside the list.
 fn from_file(
-    context: &Context,
     config: &Config,
     file: &std::path::Path,
     clock: &MachineClock,
@@ -161,12 +160,11 @@ fn from_file(
     // A rehearsal does not look at the list's life, nor for whom the whole of it is meant (rule R9).
     list.expires_at = None;
     list.stations = None;
-    let _ = context;
     Ok((source, list))
 }
 
 fn time(zone: Zone, text: &str, language: Language) -> Result<Wall, Failure> {
-    zone.parse(text).ok_or_else(|| Failure::Usage(Text::BadTime { text: text.to_owned() }.say(language)))
+    zone.parse(text).ok_or_else(|| Failure::Usage(Text::ArgumentTime { text: text.to_owned() }.say(language)))
 }
 
 fn stretch(zone: Zone, text: &str, language: Language) -> Result<(Wall, Wall), Failure> {
@@ -228,7 +226,6 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
             }
         }
     }
-    debug_assert_eq!(airings.len(), airings_count(&rows, from, to));
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let written = match arguments.format.as_str() {
         "jsonl" => airings.iter().try_for_each(|airing| {
@@ -253,17 +250,10 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn airings_count(rows: &[crate::domain::simulate::Rehearsed], from: Wall, to: Wall) -> usize {
-    airings(rows, from, to).count()
-}
-
 fn write_csv(out: &mut impl std::io::Write, airings: &[Airing], zone: Zone, language: Language) -> std::io::Result<()> {
-    let _ = zone;
-    let mut writer = report::Csv::new(out, report::Format::of(language, zone))?;
-    for airing in airings {
-        writer.write(airing)?;
-    }
-    writer.finish()
+    let mut sheet = report::CsvSheet::new(out, report::Format::of(language, zone))?;
+    airings.iter().try_for_each(|airing| sheet.airing(airing))?;
+    sheet.finish().map(drop)
 }
 
 fn clock_time(text: Option<&str>, zone: Zone) -> String {
@@ -272,7 +262,7 @@ fn clock_time(text: Option<&str>, zone: Zone) -> String {
 
 fn table(airings: &[Airing], zone: Zone, language: Language) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     let headings = [
         Text::HeadDate {},
         Text::HeadTime {},
@@ -314,7 +304,11 @@ fn day_plan(airings: &[Airing], zone: Zone, language: Language) -> String {
             day = today;
             session.clear();
         }
-        let this = format!("{}{}", airing.slot_id.as_deref().unwrap_or_default(), airing.session_start.as_deref().unwrap_or_default());
+        let this = format!(
+            "{}{}",
+            airing.slot_id.as_deref().unwrap_or_default(),
+            airing.session_start.as_deref().unwrap_or_default()
+        );
         if this != session {
             let _ = writeln!(text, "  {}", airing.slot_name.as_deref().unwrap_or_default());
             session = this;

@@ -36,7 +36,9 @@ fn listen_to_traces() {
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
     let started = match journal {
         Some(journal) => registry.with(journal).try_init(),
-        None => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init(),
+        None => {
+            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()
+        }
     };
     // Somebody listens already: in a test.
     let _ = started;

@@ -77,7 +77,7 @@ impl Trouble {
     pub fn text(&self, language: Language) -> Text {
         match self {
             Trouble::Http(e) => e.text(),
-            Trouble::Refusal(e) => e.text(),
+            Trouble::Refusal(e) => e.text(language),
             Trouble::Store(e) => e.text(language),
         }
     }
@@ -102,7 +102,7 @@ pub enum Taken {
 }
 
 /// Fetches the bytes of one clip into its part file.
-pub type FetchClip<'a> = dyn FnMut(&Wanted, &mut Part) -> Result<(), HttpError> + 'a;
+pub type FetchClip<'a> = dyn FnMut(&Wanted, &mut Part) -> Result<(), Trouble> + 'a;
 
 /// The way in for one source's lists.
 #[derive(Clone, Copy)]
@@ -160,7 +160,7 @@ impl Intake<'_> {
                     loaded.stored = Some(self.stored(fresh, generation.in_force_at, generation.clock));
                     break;
                 }
-                Err(refusal) => loaded.alarm = Some(refusal.text()),
+                Err(refusal) => loaded.alarm = Some(refusal.text(self.language)),
             }
         }
         Ok(loaded)
@@ -252,11 +252,11 @@ impl Intake<'_> {
             }
             let Some(mut part) = self.store.part(wanted)? else { continue };
             let pieced = part.have() > 0;
-            if let Err(error) = fetch(wanted, &mut part) {
-                if !error.keeps_part() {
+            if let Err(trouble) = fetch(wanted, &mut part) {
+                if matches!(&trouble, Trouble::Http(e) if !e.keeps_part()) {
                     part.discard();
                 }
-                return Err(error.into());
+                return Err(trouble);
             }
             match part.finish(self.admit) {
                 Err(StoreError::WrongBytes { .. }) if pieced => {}
@@ -379,6 +379,8 @@ pub type Tell = Arc<dyn Fn(SyncEvent) + Send + Sync>;
 pub struct Settings {
     /// Limits of each transfer.
     pub limits: http::Limits,
+    /// Wait before the first check, a tenth more or less: after a power cut 120 stations start in one second.
+    pub first_after: Duration,
     /// First wait after a failure.
     pub backoff_from: Duration,
     /// Longest wait after failures.
@@ -398,6 +400,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             limits: http::Limits::default(),
+            first_after: Duration::from_secs(3),
             backoff_from: Duration::from_secs(30),
             backoff_to: Duration::from_secs(30 * 60),
             retry_after_most: Duration::from_secs(6 * 3600),
@@ -450,7 +453,7 @@ impl Shared {
 }
 
 impl Syncing {
-    /// Begins to sync every source of a config, the first time at once. What is on disk has been loaded and
+    /// Begins to sync every source of a config, the first time after a few seconds. What is on disk has been loaded and
     /// settled before ([`load_all`]).
     ///
     /// # Errors
@@ -568,7 +571,7 @@ pub fn load_all(
             let keys = match Keys::parse(&source.id, &source.public_keys) {
                 Ok(keys) => keys,
                 Err(refusal) => {
-                    let alarm = Some(refusal.text());
+                    let alarm = Some(refusal.text(language));
                     return Ok((source.id.clone(), Loaded { alarm, ..Loaded::default() }));
                 }
             };
@@ -620,6 +623,7 @@ struct SourceThread {
 impl SourceThread {
     fn run(&mut self) {
         let mut failures = 0;
+        self.sleep(self.settings.first_after.mul_f64(0.9 + 0.2 * chance()));
         while !self.stopped() {
             let asking = std::mem::take(&mut self.shared.sources()[self.index].asking);
             let (answer, retry_after) = self.check();
@@ -893,7 +897,7 @@ impl SourceThread {
         first_trouble.map_or(Ok(()), Err)
     }
 
-    fn fetch(&self, wanted: &Wanted, part: &mut Part) -> Result<(), HttpError> {
+    fn fetch(&self, wanted: &Wanted, part: &mut Part) -> Result<(), Trouble> {
         let url = http::clip_url(&self.url, &wanted.url);
         let mut told_at = self.boot_ns();
         let mut told = |have: u64| {
@@ -906,7 +910,7 @@ impl SourceThread {
             }
         };
         let mut sink = Filling { part, stop: &self.shared.stop, told: &mut told };
-        self.fetcher.file(&url, wanted.bytes, &mut sink).map(|_| ())
+        Ok(self.fetcher.file(&url, wanted.bytes, &mut sink).map(|_| ())?)
     }
 
     fn with_intake<T>(&self, keys: &Keys, run: impl FnOnce(&Intake) -> T) -> T {

@@ -9,6 +9,7 @@ pub mod fields;
 pub mod findings;
 pub mod playlist;
 pub mod playout;
+pub mod publication;
 pub mod render;
 pub mod report;
 pub mod schedule;

@@ -12,7 +12,9 @@
 use minisign_verify::{Error as MinisignError, PublicKey, Signature};
 use sha2::{Digest, Sha256};
 
-use crate::domain::playlist::{Clip, List, Ref, What};
+use crate::domain::config::Language;
+use crate::domain::findings::Severity;
+use crate::domain::playlist::{Clip, Form, List, Ref, What, read_list};
 use crate::domain::text::Text;
 use crate::domain::time::{DAY_MS, Now, Wall, Zone};
 
@@ -24,7 +26,7 @@ pub const LONGEST_LIFE_DAYS: i64 = 100;
 pub const LARGEST_LIST: u64 = 8 * 1024 * 1024;
 /// The largest signature file in bytes; a real one has about 300.
 pub const LARGEST_SIGNATURE: u64 = 4 * 1024;
-/// The `format` this program reads.
+/// The `format` this program writes.
 pub const FORMAT: u64 = 1;
 /// How far ahead of a trusted clock a list may have been issued, in milliseconds.
 const AHEAD_MS: i64 = DAY_MS;
@@ -120,7 +122,7 @@ pub enum Accept {
 
 /// Why a list from above is refused. Whatever is stored stays as it is.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{}", self.text().say(crate::domain::config::Language::En))]
+#[error("{}", self.text(Language::En).say(Language::En))]
 #[allow(missing_docs)] // the fields are what the sentence shows
 pub enum Refusal {
     /// No key in the config.
@@ -136,9 +138,9 @@ pub enum Refusal {
     /// Signed by a known key, but for other bytes.
     BytesChanged { from: String },
     /// Signed, but not a list.
-    Malformed { from: String, finding: String, findings: usize },
+    Malformed { from: String, finding: Box<Text>, findings: usize },
     /// Made for a newer program.
-    FormatUnknown { from: String, format: u64 },
+    FormatUnknown { from: String, format: i64 },
     /// Another source's list.
     OtherSource { from: String, found: String },
     /// Not meant for this station.
@@ -158,8 +160,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The sentence for people.
-    pub fn text(&self) -> Text {
+    /// The sentence for people. A sentence within it is said in `language`.
+    pub fn text(&self, language: Language) -> Text {
         match self.clone() {
             Refusal::NoKey { from: source } => Text::SourceNoKey { source },
             Refusal::KeyMalformed { from: source, key } => Text::SourceKeyMalformed { source, key },
@@ -167,7 +169,9 @@ impl Refusal {
             Refusal::SignatureLegacy { from: source } => Text::SignatureLegacy { source },
             Refusal::KeyUnknown { from: source, key_id } => Text::SignatureKeyUnknown { source, key_id },
             Refusal::BytesChanged { from: source } => Text::SignatureBytesChanged { source },
-            Refusal::Malformed { from: source, finding, findings } => Text::ListMalformed { source, finding, findings },
+            Refusal::Malformed { from: source, finding, findings } => {
+                Text::ListMalformed { source, finding: finding.say(language), findings }
+            }
             Refusal::FormatUnknown { from: source, format } => Text::ListFormatUnknown { source, format },
             Refusal::OtherSource { from: source, found } => Text::ListOtherSource { source, found },
             Refusal::NotForStation { from: source, station } => Text::ListNotForStation { source, station },
@@ -270,10 +274,6 @@ pub fn accept(bytes: &[u8], signature: &[u8], expected: &Expected) -> Result<Acc
     if serial - stored > LARGEST_JUMP {
         return Err(Refusal::SerialJump { from: source(), serial, stored });
     }
-    let life_ms = fresh.expires_at - fresh.accepted.issued_at;
-    if life_ms > LONGEST_LIFE_DAYS * DAY_MS {
-        return Err(Refusal::LifeTooLong { from: source(), days: life_ms / DAY_MS + i64::from(life_ms % DAY_MS > 0) });
-    }
     if expected.now.clock.trusted() {
         let now = expected.now.wall();
         if fresh.expires_at <= now {
@@ -298,22 +298,36 @@ pub fn reread(bytes: &[u8], signature: &[u8], keys: &Keys, source: &str, station
 
 fn read(verified: Verified, source: &str, station: &str) -> Result<Fresh, Refusal> {
     let bytes = verified.bytes();
-    let malformed = |finding: String, findings: usize| Refusal::Malformed { from: source.into(), finding, findings };
-    let list = read_published(bytes).map_err(|(finding, findings)| malformed(finding, findings))?;
-    if let Some(format) = list.format
-        && format != FORMAT
-    {
-        return Err(Refusal::FormatUnknown { from: source.into(), format });
-    }
-    let missing = |key: &str| malformed(format!("thiếu (missing): {key}"), 1);
-    let serial = list.serial.ok_or_else(|| missing("serial"))?;
-    let issued_at = list.issued_at.ok_or_else(|| missing("issued_at"))?;
-    let expires_at = list.expires_at.ok_or_else(|| missing("expires_at"))?;
-    if expires_at <= issued_at {
-        return Err(malformed("expires_at <= issued_at".into(), 1));
-    }
-    if let Some(trick) = trick(&list) {
-        return Err(malformed(trick, 1));
+    let malformed = |finding: Text, findings: usize| Refusal::Malformed {
+        from: source.into(),
+        finding: Box::new(finding),
+        findings,
+    };
+    let reading = read_list(bytes, Form::Published);
+    let Some(list) = reading.value else {
+        let errors: Vec<_> = reading.findings.into_iter().filter(|f| f.severity == Severity::Error).collect();
+        // A list of a later format has much that is unknown here: the format is the reason.
+        for error in &errors {
+            match error.text {
+                Text::FormatUnknown { format } => {
+                    return Err(Refusal::FormatUnknown { from: source.into(), format });
+                }
+                Text::LifeTooLong { days, limit } if errors.len() == 1 => {
+                    return Err(Refusal::LifeTooLong { from: source.into(), days: days.max(limit + 1) });
+                }
+                _ => {}
+            }
+        }
+        let count = errors.len();
+        let first = errors.into_iter().next().map_or(Text::WantObject {}, |f| f.text);
+        return Err(malformed(first, count));
+    };
+    let missing = || malformed(Text::WantObject {}, 1);
+    let serial = list.serial.ok_or_else(missing)?;
+    let issued_at = list.issued_at.ok_or_else(missing)?;
+    let expires_at = list.expires_at.ok_or_else(missing)?;
+    if let Some(clip) = list.clips.iter().find(|clip| Wanted::of(clip).is_none()) {
+        return Err(malformed(Text::ClipEndingUnknown { id: clip.id.to_string() }, 1));
     }
     match &list.source {
         Some(found) if **found == *source => {}
@@ -405,29 +419,6 @@ fn unique<'a>(clips: impl Iterator<Item = &'a Clip>) -> Vec<Wanted> {
     clips.filter_map(Wanted::of).filter(|w| seen.insert(w.sha256.clone())).collect()
 }
 
-/// An id or address made to reach outside the store, or to be another name on another file system. Names of stored
-/// files come from hashes alone, so such a list could do no harm; but nobody writes one by mistake.
-fn trick(list: &List) -> Option<String> {
-    for clip in &list.clips {
-        if !is_tame_id(&clip.id) {
-            return Some(format!("clips.id = {:?}", &*clip.id));
-        }
-        match &clip.url {
-            Some(url) if !is_tame_url(url) => return Some(format!("clips.url = {url:?}")),
-            _ => {}
-        }
-        if Wanted::of(clip).is_none() {
-            return Some(format!("clips {:?}: sha256, bytes, duration_ms, url", &*clip.id));
-        }
-    }
-    let others = (list.slots.iter().map(|x| &x.id))
-        .chain(list.offers.iter().map(|x| &x.id))
-        .chain(list.rotations.iter().map(|x| &x.id))
-        .chain(list.campaigns.iter().map(|x| &x.id))
-        .chain(list.emergencies.iter().map(|x| &x.id));
-    others.into_iter().find(|id| !is_tame_id(id)).map(|id| format!("id = {:?}", &**id))
-}
-
 /// Whether a source's id is harmless as a part of a file name on any system: 1 to 64 characters, none of those that
 /// mean something to a file system or cannot be seen, not beginning or ending with a point or a space, no `..`.
 pub fn is_tame_id(id: &str) -> bool {
@@ -442,77 +433,9 @@ fn is_mark(c: char) -> bool {
     ('\u{0300}'..='\u{036f}').contains(&c)
 }
 
-/// Whether a clip's address stays below its list's: relative, no step upward, no other host, no query.
-pub fn is_tame_url(url: &str) -> bool {
-    (1..=500).contains(&url.len())
-        && !url.chars().any(|c| c.is_control() || matches!(c, '\\' | ':' | '?' | '#' | '%'))
-        && url.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
-}
-
-// STUB until playlist::read_list is here.
-fn read_published(bytes: &[u8]) -> Result<List, (String, usize)> {
-    use std::sync::Arc;
-    let bad = |e: &str| (e.to_owned(), 1usize);
-    let v: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| (e.to_string(), 1))?;
-    let o = v.as_object().ok_or_else(|| bad("object"))?;
-    let text = |k: &str| o.get(k).and_then(|v| v.as_str());
-    let mut list = List {
-        source: text("source").map(Arc::from),
-        format: o.get("format").and_then(|v| v.as_u64()),
-        serial: o.get("serial").and_then(|v| v.as_u64()),
-        issued_at: text("issued_at").and_then(Wall::parse_rfc3339),
-        expires_at: text("expires_at").and_then(Wall::parse_rfc3339),
-        stations: o
-            .get("stations")
-            .and_then(|v| v.as_array())
-            .map(|a| a.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()),
-        ..List::default()
-    };
-    for c in o.get("clips").and_then(|c| c.as_array()).into_iter().flatten() {
-        let s = |k: &str| c.get(k).and_then(|v| v.as_str());
-        list.clips.push(Clip {
-            id: Arc::from(s("id").ok_or_else(|| bad("id"))?),
-            file: s("file").map(Into::into),
-            url: s("url").map(Into::into),
-            sha256: s("sha256").map(Arc::from),
-            bytes: c.get("bytes").and_then(|v| v.as_u64()),
-            duration_ms: c.get("duration_ms").and_then(|v| v.as_i64()),
-            title: Arc::from(s("title").unwrap_or("")),
-            kind: crate::domain::playlist::ClipKind::BanTin,
-            campaign: None,
-            topic: None,
-            priority: Default::default(),
-            approved_by: None,
-            approved_at: None,
-            approved_doc: None,
-            unfit: None,
-            gain_db: 0.0,
-            span: 0..0,
-        });
-    }
-    for r in o.get("rotations").and_then(|c| c.as_array()).into_iter().flatten() {
-        let clips = r
-            .get("clips")
-            .and_then(|v| v.as_array())
-            .into_iter()
-            .flatten()
-            .filter_map(|v| v.as_str())
-            .map(|id| Ref { source: None, id: Arc::from(id), span: 0..0 })
-            .collect();
-        list.rotations.push(crate::domain::playlist::Rotation {
-            id: Arc::from("r"),
-            clips,
-            from: Default::default(),
-            span: 0..0,
-        });
-    }
-    Ok(list)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::config::Language;
     use crate::domain::time::{ClockState, HOUR_MS};
     use minisign::KeyPair;
 
@@ -557,9 +480,9 @@ mod tests {
             Ok(Accept::Same(_)) => "Same",
             Err(refusal) => {
                 // Every refusal can be said in both languages and in more than a word.
-                assert!(refusal.text().say(Language::Vi).len() > 20);
+                assert!(refusal.text(Language::Vi).say(Language::Vi).len() > 20);
                 assert!(refusal.to_string().len() > 20);
-                refusal.text().name()
+                refusal.text(Language::Vi).name()
             }
         }
     }
@@ -653,7 +576,8 @@ mod tests {
         assert_eq!(with(6), "SerialLower");
         assert_eq!(with(7 + LARGEST_JUMP), "New");
         assert_eq!(with(8 + LARGEST_JUMP), "SerialJump");
-        assert_eq!(with(1 << 63), "SerialJump");
+        assert_eq!(with(i64::MAX.unsigned_abs()), "SerialJump");
+        assert_ne!(with(1 << 63), "New");
         let other = accepted(7, "another body");
         assert_eq!(name(outcome(&pair, &keys, Some(&other), &list(7))), "SerialEquivocation");
         // The first list of a source.
@@ -709,12 +633,6 @@ mod tests {
         for id in ["cd1", "bản-tin", "ba\u{309}n-tin", "Thông_báo.2", "1"] {
             assert!(is_tame_id(id), "{id:?}");
         }
-        for url in
-            ["/etc/passwd", "../x.mp3", "clips/../../x", "http://evil/x.mp3", "//evil/x", "a\\b", "a?b", "%2e%2e/x", ""]
-        {
-            assert!(!is_tame_url(url), "{url:?}");
-        }
-        assert!(is_tame_url("clips/chuyển đổi số.mp3"));
     }
 
     #[test]
@@ -731,7 +649,7 @@ mod tests {
         for id in ["..", "a/b", "a\\b", "a\0b", "x:y"] {
             assert_eq!(with(id, &sha, "clips/x.mp3"), "ListMalformed", "{id:?}");
         }
-        for bad in ["../../x", &sha[1..], &sha.to_uppercase(), &format!("{}/", &sha[1..])] {
+        for bad in ["../../x", &sha[1..], &format!("{}/", &sha[1..])] {
             assert_eq!(with("cd1", bad, "clips/x.mp3"), "ListMalformed", "{bad:?}");
         }
         for url in ["../x.mp3", "/x.mp3", "http://evil/x.mp3", "clips/x.exe", "clips/x"] {
@@ -741,15 +659,11 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn names_never_lead_outside(id in ".*", url in ".*") {
+        fn names_never_lead_outside(id in ".*") {
             if is_tame_id(&id) {
                 let path = std::path::Path::new(&id);
                 proptest::prop_assert_eq!(path.components().count(), 1);
                 proptest::prop_assert!(matches!(path.components().next(), Some(std::path::Component::Normal(_))));
-            }
-            if is_tame_url(&url) {
-                let inside = std::path::Path::new(&url).components().all(|c| matches!(c, std::path::Component::Normal(_)));
-                proptest::prop_assert!(inside);
             }
         }
     }

@@ -576,8 +576,12 @@ sentences! {
     ListMalformed { source: String, finding: String, findings: usize } =>
         "danh sách của nguồn \"{source}\" có {findings} lỗi, không nhận: {finding}\nbáo đơn vị gửi; danh sách cũ vẫn phát",
         "the list of source \"{source}\" has {findings} errors and is refused: {finding}\ntell the sender; the old list stays";
+    /// A clip's file is of no kind we play.
+    ClipEndingUnknown { id: String } =>
+        "tệp của \"{id}\" không phải mp3, ogg, flac, wav, m4a hay aac",
+        "the file of \"{id}\" is none of mp3, ogg, flac, wav, m4a, aac";
     /// A list of a later format.
-    ListFormatUnknown { source: String, format: u64 } =>
+    ListFormatUnknown { source: String, format: i64 } =>
         "danh sách của nguồn \"{source}\" ở định dạng {format}, bản loaxa này chưa đọc được: giữ danh sách cũ\ncập nhật loaxa trên máy này",
         "the list of source \"{source}\" is in format {format}, which this loaxa cannot read: the old list stays\nupdate loaxa on this machine";
     /// The list of somebody else.
@@ -714,6 +718,86 @@ sentences! {
     StoreDamaged { source: String } =>
         "tệp ghi trạng thái của nguồn \"{source}\" hỏng hoặc mất: dùng danh sách mới nhất còn đúng chữ ký, vẫn không nhận danh sách cũ hơn\nkiểm tra thẻ nhớ",
         "the state file of source \"{source}\" is damaged or gone: the newest list whose signature holds is used, older ones are still refused\ncheck the memory card";
+    /// Nothing to hear.
+    ClipSilent { title: String } =>
+        "tệp âm thanh \"{title}\" im lặng, không nghe thấy gì\nnghe lại bản thu rồi xuất tệp lại",
+        "audio file \"{title}\" is silent\nlisten to the recording and export it again";
+    /// Too quiet to be raised to the target.
+    ClipTooQuiet { title: String, lufs: String } =>
+        "tệp âm thanh \"{title}\" quá nhỏ ({lufs} LUFS): có thể thu hỏng\nnghe lại và thu lại nếu cần",
+        "audio file \"{title}\" is too quiet ({lufs} LUFS): the recording may be broken\nlisten to it and record again if needed";
+    /// Peaks keep it below the target.
+    ClipPeaks { title: String, short: String } =>
+        "tệp âm thanh \"{title}\" sẽ nhỏ hơn mức chuẩn {short} dB vì có đỉnh âm lớn\nnên xử lý lại bản thu (cắt tiếng nổ, nén âm)",
+        "audio file \"{title}\" will be {short} dB below the target because of loud peaks\nprocess the recording again (remove bangs, compress)";
+    /// keygen would write over a key.
+    KeyFileExists { path: String } =>
+        "\"{path}\" đã có: không ghi đè khóa\nchọn tên khác, hoặc tự xóa nếu chắc chắn không dùng nữa",
+        "\"{path}\" is there already: keys are not written over\nchoose another name, or remove it yourself if it is surely of no use";
+    /// keygen is done; the key itself is on stdout.
+    KeysMade { key: String, public: String } =>
+        "đã tạo \"{key}\" (khóa ký, giữ kín, sao lưu ra nơi an toàn) và \"{public}\"\nghi dòng khóa công khai trên vào public_keys trong station.toml của các đài",
+        "made \"{key}\" (secret: keep it safe, keep a copy elsewhere) and \"{public}\"\nwrite the public key above into public_keys in each station.toml";
+    /// The secret key has no password.
+    KeyUnprotected {} =>
+        "khóa ký không có mật khẩu: ai chép được tệp là ký được; dùng --password nếu nhiều người dùng chung máy",
+        "the secret key has no password: whoever copies the file can sign; use --password where others use the machine";
+    /// A secret key cannot be read.
+    KeyUnreadable { path: String, cause: String } =>
+        "không đọc được khóa ký \"{path}\": {cause}\ndùng tệp .key do loaxa keygen hoặc minisign tạo",
+        "cannot read the secret key \"{path}\": {cause}\nuse the .key file made by loaxa keygen or minisign";
+    /// A life that is none.
+    PublishLife { text: String, most: i64 } =>
+        "--expires \"{text}\" không dùng được: viết số ngày như 31d, nhiều nhất {most}d",
+        "--expires \"{text}\" will not do: write days as 31d, at most {most}d";
+    /// A target that is none.
+    PublishLoudness { lufs: String } =>
+        "--loudness {lufs} không dùng được: từ -40 đến -8 LUFS",
+        "--loudness {lufs} will not do: -40 to -8 LUFS";
+    /// The list or its clips have errors.
+    PublishRefused { errors: usize } =>
+        "chưa công bố: có {errors} lỗi\nsửa các chỗ nêu trên rồi chạy lại",
+        "not published: {errors} errors\ncorrect what is named above and run it again";
+    /// The list published last cannot be read.
+    PublishLastUnreadable { path: String } =>
+        "không đọc được số thứ tự trong \"{path}\": không công bố, vì các đài sẽ không nhận số nhỏ hơn\nxóa tệp đó rồi công bố lại với --serial là số cuối mà các đài đang dùng (loaxa status)",
+        "cannot read the serial in \"{path}\": not published, as stations refuse a lower one\nremove that file and publish again with --serial set to the last serial stations use (loaxa status)";
+    /// No serial is left.
+    PublishSerialsOver {} => "hết số thứ tự: --serial quá lớn", "no serial is left: --serial is too large";
+    /// A clip's file is not there.
+    PublishNoFile { file: String, dir: String, near: String } =>
+        "không có tệp \"{file}\" trong \"{dir}\"\ntên gần giống nhất: {near}",
+        "there is no file \"{file}\" in \"{dir}\"\nthe nearest name: {near}";
+    /// What was published.
+    Published { source: String, serial: u64, clips: usize, length: String, megabytes: String, until: String, out: String } =>
+        "đã công bố danh sách số {serial} của nguồn \"{source}\" vào \"{out}\": {clips} tệp âm thanh, {length}, {megabytes} MB, có hiệu lực đến {until}",
+        "published list {serial} of source \"{source}\" into \"{out}\": {clips} clips, {length}, {megabytes} MB, good until {until}";
+    /// A column of publish's table.
+    ColumnId {} => "Mã", "Id";
+    /// A column of publish's table.
+    ColumnTitle {} => "Tên", "Title";
+    /// A column of publish's table.
+    ColumnLength {} => "Thời lượng", "Length";
+    /// A column of publish's table.
+    ColumnGain {} => "Chỉnh âm", "Gain";
+    /// A column of publish's table.
+    ColumnKilobytes {} => "kB", "kB";
+    /// No list on the stick.
+    ImportNoList { path: String } =>
+        "không có playlist.json trong \"{path}\"\nchỉ đúng thư mục do loaxa publish tạo",
+        "there is no playlist.json in \"{path}\"\nname the folder that loaxa publish made";
+    /// A list of nobody we know.
+    ImportUnknownSource { source: String } =>
+        "danh sách của nguồn \"{source}\" không thuộc nguồn nào trong station.toml: không nhận\nthêm [[source]] với khóa công khai của họ nếu được phép",
+        "the list of source \"{source}\" belongs to no source in station.toml: refused\nadd a [[source]] with their public key if they may send";
+    /// Nothing new on the stick.
+    ImportSame { source: String } =>
+        "danh sách của nguồn \"{source}\" đã có trên máy này",
+        "the list of source \"{source}\" is on this machine already";
+    /// Taken in.
+    Imported { source: String, serial: u64, clips: usize } =>
+        "đã nhận danh sách số {serial} của nguồn \"{source}\", chép {clips} tệp âm thanh\nchương trình đang chạy sẽ dùng từ lần kiểm tra tới; muốn ngay: loaxa sync",
+        "took list {serial} of source \"{source}\", copied {clips} audio files\na running daemon uses it from its next check on; at once: loaxa sync";
     /// A list from the future.
     ListIssuedAhead { source: String, issued_at: String } =>
         "danh sách của nguồn \"{source}\" ghi ngày ký {issued_at}, muộn hơn giờ máy này trên một ngày: không nhận\nbáo đơn vị gửi kiểm tra giờ máy tính; xem lại giờ của máy này",
@@ -870,6 +954,140 @@ sentences! {
         "cannot run \"{command}\" to switch the amplifier: {why}\n  Check on_start and on_stop in [output] and try the command by hand";
 
     // ---- commands (cli/)
+    /// Nobody listens on the socket.
+    NoDaemon { dir: String } =>
+        "chương trình phát thanh không chạy (thư mục dữ liệu \"{dir}\")\n  Khởi động: sudo systemctl start loaxa",
+        "the daemon is not running (state folder \"{dir}\")\n  Start it: sudo systemctl start loaxa";
+    /// The socket may not be opened.
+    SocketNoAccess { file: String, why: String } =>
+        "không nối được với chương trình phát thanh qua \"{file}\": {why}\n  Chạy bằng sudo, hoặc thêm người dùng vào nhóm loaxa",
+        "cannot reach the daemon through \"{file}\": {why}\n  Use sudo, or join the group loaxa";
+    /// The daemon went away.
+    DaemonSilent { why: String } =>
+        "chương trình phát thanh không trả lời: {why}\n  Xem: journalctl -u loaxa -n 50",
+        "the daemon did not answer: {why}\n  See: journalctl -u loaxa -n 50";
+    /// A trial.
+    TrialNote {} =>
+        "BẢN THỬ: máy này chạy thử (LOAXA_TRIAL=1)",
+        "TRIAL: this machine runs a trial (LOAXA_TRIAL=1)";
+    /// What comes next.
+    NextAiring { at: String, title: String } =>
+        "Bài tiếp theo: {at} {title}",
+        "Next: {at} {title}";
+    /// Nothing comes.
+    NothingPlanned {} =>
+        "Không có bài nào trong lịch",
+        "Nothing is planned";
+    /// The clock.
+    ClockLine { now: String, state: String } =>
+        "Đồng hồ: {now} ({state})",
+        "Clock: {now} ({state})";
+    /// The output.
+    OutputLine { device: String } =>
+        "Đầu ra: {device}",
+        "Output: {device}";
+    /// A source.
+    SourceLine { source: String, serial: String, last: String, expires: String } =>
+        "Đơn vị gửi {source}: bản số {serial}, liên lạc lần cuối {last}, hết hạn {expires}",
+        "Source {source}: list {serial}, last contact {last}, expires {expires}";
+    /// The log.
+    LogLine { seq: u64, head: String, up: String } =>
+        "Nhật ký: {seq} dòng, mã cuối {head}; chạy được {up}",
+        "Log: {seq} rows, head {head}; up for {up}";
+    /// Something is wrong.
+    AlarmLine { since: String, text: String } =>
+        "CẢNH BÁO (từ {since}): {text}",
+        "CẢNH BÁO (since {since}): {text}";
+    /// A duration cannot be read.
+    ArgumentDuration { text: String } =>
+        "không hiểu khoảng thời gian \"{text}\"\n  Viết như 90s, 30m, 2h",
+        "cannot read the duration \"{text}\"\n  Write it like 90s, 30m, 2h";
+    /// A time cannot be read.
+    ArgumentTime { text: String } =>
+        "không hiểu thời điểm \"{text}\"\n  Viết như 2022-10-05T05:30 hoặc 2022-10-05",
+        "cannot read the time \"{text}\"\n  Write it like 2022-10-05T05:30 or 2022-10-05";
+    /// A stretch of time cannot be read.
+    BadStretch { text: String } =>
+        "không hiểu khoảng \"{text}\"\n  Viết lúc đầu..lúc cuối, như 2022-10-05T05:37..2022-10-05T05:50",
+        "cannot read the stretch \"{text}\"\n  Write FROM..TO, like 2022-10-05T05:37..2022-10-05T05:50";
+    /// A step of the clock cannot be read.
+    BadStep { text: String } =>
+        "không hiểu bước nhảy đồng hồ \"{text}\"\n  Viết như 2022-10-05T05:37=+1h hoặc 2022-10-05T05:37=-90s",
+        "cannot read the clock step \"{text}\"\n  Write it like 2022-10-05T05:37=+1h or 2022-10-05T05:37=-90s";
+    /// The end lies before the beginning.
+    FromAfterTo {} =>
+        "--from phải trước --to",
+        "--from must come before --to";
+    /// Silent until a time.
+    StoppedUntil { until: String } =>
+        "Đã dừng đến {until}\n  Phát tiếp sớm hơn: loaxa resume",
+        "Stopped until {until}\n  To go on earlier: loaxa resume";
+    /// Silent until resumed.
+    StoppedForGood {} =>
+        "Đã dừng cho đến khi bật lại\n  Phát tiếp: loaxa resume",
+        "Stopped until resumed\n  To go on: loaxa resume";
+    /// Going on.
+    Resumed {} =>
+        "Phát tiếp theo lịch",
+        "Going on by the schedule";
+    /// A clip has begun.
+    PlayBegan { airing: String } =>
+        "Đang phát ({airing})",
+        "Playing ({airing})";
+    /// A clip has ended.
+    PlayedWhole { airing: String, length: String } =>
+        "Đã phát đủ {length} ({airing})",
+        "Played {length} ({airing})";
+    /// No source in the config.
+    NoSources {} =>
+        "cấu hình không có đơn vị gửi nào ([[source]])",
+        "the config names no source ([[source]])";
+    /// A new list.
+    SyncNew { source: String, serial: u64 } =>
+        "{source}: đã nhận bản mới số {serial}",
+        "{source}: list {serial} came into force";
+    /// Nothing new.
+    SyncSame { source: String, serial: String } =>
+        "{source}: không có gì mới (bản số {serial})",
+        "{source}: nothing new (list {serial})";
+    /// Not reached or refused.
+    SyncFailed { source: String, why: String } =>
+        "{source}: chưa nhận được: {why}",
+        "{source}: not received: {why}";
+    /// A list is not good.
+    ListRefused { file: String } =>
+        "danh sách \"{file}\" có lỗi",
+        "the list \"{file}\" has errors";
+    /// A list does not say whose it is.
+    ListWithoutSource { file: String } =>
+        "danh sách \"{file}\" không ghi đơn vị gửi\n  Thêm dòng đầu: source = \"tinh\"",
+        "the list \"{file}\" does not say whose it is\n  Add as its first line: source = \"tinh\"";
+    /// A list of a source the config does not name.
+    ListOfUnknownSource { file: String, source: String } =>
+        "danh sách \"{file}\" là của \"{source}\", nhưng cấu hình không có đơn vị gửi này\n  Thêm [[source]] id = \"{source}\" vào station.toml",
+        "the list \"{file}\" is from \"{source}\", which the config does not name\n  Add [[source]] id = \"{source}\" to station.toml";
+    /// Heading.
+    HeadDate {} => "Ngày", "Date";
+    /// Heading.
+    HeadTime {} => "Giờ", "Time";
+    /// Heading.
+    HeadSession {} => "Buổi phát", "Session";
+    /// Heading.
+    HeadClipId {} => "Mã bài", "Clip";
+    /// Heading.
+    HeadTitle {} => "Tiêu đề", "Title";
+    /// Heading.
+    HeadLength {} => "Thời lượng", "Length";
+    /// Heading.
+    HeadNote {} => "Ghi chú", "Note";
+    /// Heading.
+    HeadStart {} => "Bắt đầu", "Start";
+    /// Heading.
+    HeadPlayed {} => "Đã phát", "Played";
+    /// Heading.
+    HeadOutcome {} => "Kết quả", "Outcome";
+    /// Heading.
+    HeadReason {} => "Lý do", "Reason";
 }
 
 /// The outcome as shown on screen and in reports.

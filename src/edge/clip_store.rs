@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/clips/SHA256.mp3                    a clip: verified, decoded whole once, never changed
-//! DIR/clips/SHA256.measured               what the decoding found
+//! DIR/clips/SHA256.measured.json             what the decoding found
 //! DIR/clips/SHA256.part.mp3, .part.tag    a transfer under way, or one to take up again, and the server's tag
 //! DIR/playlists/SOURCE.SERIAL-HASH.json, .json.minisig   a list as signed, and its signature
 //! DIR/playlists/SOURCE.accepted           which of them is in force, since when; and which was before
@@ -246,7 +246,7 @@ impl ClipStore {
 
     /// What decoding found when the clip was admitted.
     pub fn measured(&self, sha256: &str) -> Option<Measured> {
-        let bytes = is_sha256(sha256).then(|| fs::read(self.clips.join(format!("{sha256}.measured"))))?.ok()?;
+        let bytes = is_sha256(sha256).then(|| fs::read(self.clips.join(format!("{sha256}.measured.json"))))?.ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 
@@ -333,7 +333,7 @@ impl ClipStore {
     }
 
     fn note_measured(&self, sha256: &str, measured: &Measured) -> Result<(), StoreError> {
-        let path = self.clips.join(format!("{sha256}.measured"));
+        let path = self.clips.join(format!("{sha256}.measured.json"));
         let text = serde_json::to_vec(measured).map_err(|e| at(&path)(e.into()))?;
         self.replace(&path, &text)
     }
@@ -506,7 +506,7 @@ impl ClipStore {
             }
             if may_go(&clip.sha256) {
                 fs::remove_file(&clip.path).map_err(at(&clip.path))?;
-                let _ = fs::remove_file(self.clips.join(format!("{}.measured", clip.sha256)));
+                let _ = fs::remove_file(self.clips.join(format!("{}.measured.json", clip.sha256)));
                 total -= clip.bytes;
                 freed += clip.bytes;
             }

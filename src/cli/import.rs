@@ -1,0 +1,106 @@
+//! `loaxa import`: a published folder from a USB stick, with the same checks as from a server.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::cli::{Context, Done, Failure, progress};
+use crate::daemon::clock::MachineClock;
+use crate::daemon::sync::{Intake, Taken, Trouble};
+use crate::domain::config::{Config, Source};
+use crate::domain::playlist::{Form, read_list};
+use crate::domain::signature::{Keys, Wanted};
+use crate::domain::text::Text;
+use crate::edge::clip_store::{Admit, ClipStore, Part, StoreError};
+use crate::edge::published::PublishedFolder;
+
+/// Shown below the help.
+pub const EXAMPLE: &str = "Ví dụ (example):
+  loaxa import /media/usb/loaxa
+    thư mục do `loaxa publish` tạo, chép nguyên vào USB (the published folder, copied as it is)";
+
+/// What `import` is told.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Thư mục có playlist.json (folder of playlist.json)
+    path: PathBuf,
+}
+
+/// Takes the folder into the store of `config`, whose `state.dir` is whole.
+pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, admit: &Admit) -> Done {
+    let say = |text: Text| text.say(context.language);
+    let failed = |text: Text| Failure::Failed(say(text));
+    let folder = PublishedFolder::at(&arguments.path);
+    let read = folder.read().map_err(|e| failed(e.text()))?;
+    let (list, signature) = read.ok_or_else(|| {
+        let path = arguments.path.display().to_string();
+        failed(Text::ImportNoList { path })
+    })?;
+    let source = whose(config, &list).map_err(failed)?;
+    let keys = Keys::parse(&source.id, &source.public_keys).map_err(|e| failed(e.text(context.language)))?;
+    let store = ClipStore::open(&config.state.dir).map_err(|e| failed(e.text(context.language)))?;
+    // Beside a running daemon other sources' clips are in use: nothing is evicted from here.
+    let clock = MachineClock::plain();
+    let intake = Intake {
+        source: &source.id,
+        keys: &keys,
+        station: &config.station.id,
+        zone: config.station.timezone,
+        language: context.language,
+        store: &store,
+        admit,
+        quota: config.state.clips_quota_bytes,
+        keep: &|_| true,
+        clock: &clock,
+    };
+    let known = intake.load().map_err(|e| failed(e.text(context.language)))?;
+    let mut copied = 0;
+    let taken = intake
+        .take(&list, &signature, &known, &mut |wanted, part| {
+            copied += 1;
+            copy(&folder.path_of(&wanted.url), wanted, part)
+        })
+        .map_err(|e| failed(e.text(context.language)))?;
+    // A running daemon looks at the disk at each check of the source and takes the list into its plan then; the
+    // control socket will be told here, so that it looks at once.
+    match taken {
+        Taken::Same => println!("{}", say(Text::ImportSame { source: source.id.to_string() })),
+        Taken::New(stored) => {
+            let (source, serial) = (source.id.to_string(), stored.serial);
+            println!("{}", say(Text::Imported { source, serial, clips: copied }));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The source a list says it is from. Nothing is believed yet: its keys decide.
+fn whose<'a>(config: &'a Config, list: &[u8]) -> Result<&'a Source, Text> {
+    let named = read_list(list, Form::Published).value.and_then(|l| l.source);
+    match (&named, &config.sources[..]) {
+        (Some(id), sources) => {
+            sources.iter().find(|s| s.id == *id).ok_or_else(|| Text::ImportUnknownSource { source: id.to_string() })
+        }
+        // It cannot be read: the only source's checks say why.
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Text::ImportUnknownSource { source: "-".into() }),
+    }
+}
+
+fn copy(from: &Path, wanted: &Wanted, part: &mut Part) -> Result<(), Trouble> {
+    let failed = |cause| StoreError::Io { path: from.into(), cause };
+    let bar = progress::bar(wanted.bytes, 5_000_000, wanted.title.clone());
+    part.restart(None).map_err(failed)?;
+    // One byte more than signed tells that the file is another one.
+    let mut file = File::open(from).map_err(failed)?.take(wanted.bytes + 1);
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        let n = file.read(&mut buffer).map_err(failed)?;
+        if n == 0 {
+            bar.finish_and_clear();
+            return Ok(());
+        }
+        part.write(&buffer[..n]).map_err(failed)?;
+        bar.inc(n as u64);
+    }
+}

@@ -1,0 +1,218 @@
+//! From the list an editor writes to the list stations read: every key is carried over as it stands, and what
+//! only the publisher knows is added.
+
+use serde_json::{Map, Number, Value as Json};
+
+use crate::domain::document::{Node, Table, Value};
+use crate::domain::text::Text;
+use crate::domain::time::{Wall, Zone};
+
+/// The loudness announcements are brought to, in LUFS.
+pub const TARGET_LUFS: f64 = -16.0;
+/// The highest true peak after that, in dBTP.
+pub const HIGHEST_PEAK_DB: f64 = -1.0;
+/// The most a clip is raised or lowered, in dB: beyond it a recording is not quiet but broken.
+const MOST_GAIN_DB: f64 = 20.0;
+
+/// What publishing adds to one clip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The length of its sound in milliseconds.
+    pub duration_ms: i64,
+    /// The gain that brings it to the target, its own `gain_db` included.
+    pub gain_db: f64,
+    /// Where it is, relative to the list.
+    pub url: String,
+}
+
+/// What publishing adds on top.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// The serial (rule R12).
+    pub serial: u64,
+    /// Now.
+    pub issued_at: Wall,
+    /// The end of its life.
+    pub expires_at: Wall,
+    /// The zone times are written in.
+    pub zone: Zone,
+}
+
+/// The next serial (rule R12): one after the last in the folder or the one asked for, whichever is higher.
+pub fn next_serial(last: Option<u64>, asked: Option<u64>) -> Option<u64> {
+    last.unwrap_or(0).max(asked.unwrap_or(0)).checked_add(1)
+}
+
+/// The published list as text: the same input gives the same bytes. `facts` follow the order of `clips`.
+pub fn document(root: &Table, facts: &[Facts], head: &Head) -> String {
+    let mut out = Map::new();
+    out.insert("format".into(), Json::from(crate::domain::signature::FORMAT));
+    if let Some(source) = root.get("source") {
+        out.insert("source".into(), json(&source.node));
+    }
+    out.insert("serial".into(), Json::from(head.serial));
+    out.insert("issued_at".into(), Json::from(head.zone.rfc3339_seconds(head.issued_at)));
+    out.insert("expires_at".into(), Json::from(head.zone.rfc3339_seconds(head.expires_at)));
+    for entry in &root.entries {
+        if out.contains_key(&entry.key) {
+            continue; // written above, whatever the hand-written list says
+        }
+        let mut value = json(&entry.node);
+        if entry.key == "clips"
+            && let Json::Array(clips) = &mut value
+        {
+            for (clip, facts) in clips.iter_mut().zip(facts) {
+                if let Json::Object(clip) = clip {
+                    clip.insert("url".into(), facts.url.clone().into());
+                    clip.insert("sha256".into(), facts.sha256.clone().into());
+                    clip.insert("bytes".into(), facts.bytes.into());
+                    clip.insert("duration_ms".into(), facts.duration_ms.into());
+                    clip.insert("gain_db".into(), real(facts.gain_db));
+                }
+            }
+        }
+        out.insert(entry.key.clone(), value);
+    }
+    let mut text = format!("{:#}", Json::Object(out));
+    text.push('\n');
+    text
+}
+
+fn json(node: &Node) -> Json {
+    match &node.value {
+        Value::Text(text) | Value::Moment(text) => Json::from(text.clone()),
+        Value::Whole(n) => Json::from(*n),
+        Value::Real(n) => real(*n),
+        Value::Flag(flag) => Json::from(*flag),
+        Value::Null => Json::Null,
+        Value::List(list) => Json::Array(list.iter().map(json).collect()),
+        Value::Table(table) => Json::Object(table.entries.iter().map(|e| (e.key.clone(), json(&e.node))).collect()),
+    }
+}
+
+fn real(n: f64) -> Json {
+    Number::from_f64(n).map_or(Json::Null, Json::Number)
+}
+
+/// The gain for a clip in dB, rounded to a tenth, and what an editor should know of it.
+///
+/// `loudness_lufs` and `true_peak_db` are what was measured, none when there is nothing to hear; `own_db` is the
+/// clip's own `gain_db`, which adds to the measured one. The peak limit holds for the sum.
+pub fn gain_db(
+    title: &str,
+    loudness_lufs: Option<f64>,
+    true_peak_db: Option<f64>,
+    own_db: f64,
+    target_lufs: f64,
+) -> (f64, Option<Text>) {
+    let tenth = |db: f64| (db * 10.0).round() / 10.0;
+    let title = title.to_owned();
+    let (Some(loudness), Some(peak)) = (loudness_lufs, true_peak_db) else {
+        // Too short or too quiet to have a loudness: only what cannot be heard at all is worth a word.
+        let warning = true_peak_db.is_none().then_some(Text::ClipSilent { title });
+        let most = true_peak_db.map_or(f64::INFINITY, |peak| HIGHEST_PEAK_DB - peak);
+        return (tenth(own_db.min(most)), warning);
+    };
+    let wanted = target_lufs - loudness;
+    let measured = wanted.clamp(-MOST_GAIN_DB, MOST_GAIN_DB);
+    if wanted > MOST_GAIN_DB {
+        let lufs = format!("{loudness:.0}");
+        return (tenth((measured + own_db).min(HIGHEST_PEAK_DB - peak)), Some(Text::ClipTooQuiet { title, lufs }));
+    }
+    let most = HIGHEST_PEAK_DB - peak;
+    if measured + own_db > most {
+        // Downward, so that rounding does not pass the peak.
+        let limited = (most * 10.0).floor() / 10.0;
+        let short = measured + own_db - limited;
+        let warning = (short > 3.0).then(|| Text::ClipPeaks { title, short: format!("{short:.1}") });
+        return (limited, warning);
+    }
+    (tenth(measured + own_db), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::document::read_toml;
+    use crate::domain::playlist::{Form, read_list};
+
+    fn head() -> Head {
+        Head {
+            serial: 7,
+            issued_at: Wall::parse_rfc3339("2022-10-01T08:00:00+07:00").unwrap(),
+            expires_at: Wall::parse_rfc3339("2022-11-01T08:00:00+07:00").unwrap(),
+            zone: Zone::default(),
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_hand_written_list_is_carried_over() {
+        let text = include_str!("playlist/whole.toml");
+        let (root, findings) = read_toml(text);
+        assert!(findings.is_empty());
+        let Value::Table(root) = root.value else { panic!() };
+        let facts: Vec<Facts> = (0..2)
+            .map(|n| Facts {
+                sha256: format!("{n}").repeat(64),
+                bytes: 10,
+                duration_ms: 20_000,
+                gain_db: -2.5,
+                url: format!("clips/{n}.mp3"),
+            })
+            .collect();
+        let published = document(&root, &facts, &head());
+        assert_eq!(published, document(&root, &facts, &head()));
+        let reading = read_list(published.as_bytes(), Form::Published);
+        assert_eq!(reading.findings, Vec::new());
+
+        // Read both, forget where things stand and what was added: the same list.
+        let plain = |list: &crate::domain::playlist::List| {
+            let mut list = list.clone();
+            (list.format, list.serial, list.issued_at, list.expires_at) = (None, None, None, None);
+            for clip in &mut list.clips {
+                (clip.url, clip.sha256, clip.bytes, clip.duration_ms, clip.gain_db) = (None, None, None, None, 0.0);
+            }
+            let debug = format!("{list:?}");
+            // Spans differ between the two files.
+            let mut out = String::new();
+            let mut rest = debug.as_str();
+            while let Some(at) = rest.find("span: ") {
+                out.push_str(&rest[..at]);
+                rest = rest[at + 6..].trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+            }
+            out + rest
+        };
+        let written = read_list(text.as_bytes(), Form::Handwritten).value.unwrap();
+        assert_eq!(plain(&reading.value.unwrap()), plain(&written));
+    }
+
+    #[test]
+    fn serials_go_up_by_rule_r12() {
+        assert_eq!(next_serial(None, None), Some(1));
+        assert_eq!(next_serial(Some(4), None), Some(5));
+        assert_eq!(next_serial(Some(4), Some(9)), Some(10));
+        assert_eq!(next_serial(Some(9), Some(4)), Some(10));
+        assert_eq!(next_serial(Some(u64::MAX), None), None);
+    }
+
+    #[test]
+    fn loudness_comes_to_the_target_and_peaks_stay_below() {
+        let gain = |loudness, peak, own| {
+            let (db, warning) = gain_db("x", loudness, peak, own, TARGET_LUFS);
+            (db, warning.map(|w| w.name()))
+        };
+        assert_eq!(gain(Some(-23.04), Some(-9.0), 0.0), (7.0, None));
+        assert_eq!(gain(Some(-10.0), Some(-0.1), 0.0), (-6.0, None));
+        assert_eq!(gain(Some(-23.0), Some(-9.0), 1.0), (8.0, None));
+        // Limited by the peak, rounded down; told when it stays much too quiet.
+        assert_eq!(gain(Some(-20.0), Some(-3.13), 0.0), (2.1, None));
+        assert_eq!(gain(Some(-30.0), Some(-3.0), 0.0), (2.0, Some("ClipPeaks")));
+        assert_eq!(gain(Some(-60.0), Some(-40.0), 0.0), (20.0, Some("ClipTooQuiet")));
+        assert_eq!(gain(None, None, 0.0), (0.0, Some("ClipSilent")));
+        assert_eq!(gain(None, Some(-6.0), 0.0), (0.0, None));
+    }
+}
