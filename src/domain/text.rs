@@ -294,19 +294,19 @@ sentences! {
     LogKeptShort { months: u32 } => "nhật ký chỉ giữ {months} tháng; thông thường phải giữ 24 tháng", "the log is kept only {months} months; 24 are usual";
     AudioKeptShort { months: u32 } => "bài đã phát chỉ giữ {months} tháng; thông thường phải giữ 6 tháng", "aired audio is kept only {months} months; 6 are usual";
     // The station as a whole (domain/station.rs).
-    SlotInQuiet { slot: String, time: String, date: String, from: String, to: String } =>
+    SlotInQuiet { slot: String, time: String, date: String, iso: String, from: String, to: String } =>
         "buổi phát \"{slot}\" lúc {time} ngày {date} rơi vào giờ không phát loa ({from}-{to})",
-        "the slot \"{slot}\" at {time} on {date} falls into quiet hours ({from}-{to})";
-    RelayInQuiet { slot: String, time: String, date: String, from: String, to: String } =>
+        "the slot \"{slot}\" at {time} on {iso} falls into quiet hours ({from}-{to})";
+    RelayInQuiet { slot: String, time: String, date: String, iso: String, from: String, to: String } =>
         "buổi tiếp sóng \"{slot}\" lúc {time} ngày {date} rơi vào giờ không phát loa ({from}-{to})",
-        "the relay \"{slot}\" at {time} on {date} falls into quiet hours ({from}-{to})";
+        "the relay \"{slot}\" at {time} on {iso} falls into quiet hours ({from}-{to})";
     MoveSlot { to: String, from: String } =>
         "đổi giờ phát vào khoảng {to}-{from}; nếu có quyết định cho phép, sửa [quiet_hours] hoặc thêm [[quiet_open]] trong station.toml",
         "choose a time between {to} and {from}; where a decision allows it, change [quiet_hours] or add [[quiet_open]] in station.toml";
     SourceSlotInQuiet {} => "buổi của nguồn sẽ bị chặn (blocked, quiet_hours); báo cho đơn vị gửi", "the source's session will be blocked (quiet_hours); tell the sender";
-    RelayIntoQuiet { slot: String, date: String, at: String } =>
+    RelayIntoQuiet { slot: String, date: String, iso: String, at: String } =>
         "buổi tiếp sóng \"{slot}\" ngày {date} kéo sang giờ không phát loa: sẽ bị ngắt lúc {at}",
-        "the relay \"{slot}\" on {date} runs into quiet hours: it will be cut at {at}";
+        "the relay \"{slot}\" on {iso} runs into quiet hours: it will be cut at {at}";
     NoSuchSecond { slot: String, text: String } => "buổi phát \"{slot}\": giờ {text} không tồn tại (đổi giờ mùa hè), hôm đó không phát", "the slot \"{slot}\": the time {text} does not exist (summer time), it does not air that day";
     MissingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\": sẽ không phát", "the list of \"{source}\" has no \"{id}\": it will not air";
     NothingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\"", "the list of \"{source}\" has no \"{id}\"";
