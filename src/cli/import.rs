@@ -4,15 +4,20 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use crate::cli::{Context, Done, Failure, progress};
+use crate::cli::{Context, Done, Failure, is_trial, progress};
 use crate::daemon::clock::MachineClock;
-use crate::daemon::sync::{Intake, Taken, Trouble};
-use crate::domain::config::{Config, Source};
+use crate::daemon::station::beside;
+use crate::daemon::sync::{Intake, Taken, Trouble, admission};
+use crate::domain::config::{Config, Source, read_config};
+use crate::domain::document;
+use crate::domain::findings::Severity;
 use crate::domain::playlist::{Form, read_list};
 use crate::domain::signature::{Keys, Wanted};
 use crate::domain::text::Text;
-use crate::edge::clip_store::{Admit, ClipStore, Part, StoreError};
+use crate::domain::time::Wall;
+use crate::edge::clip_store::{ClipStore, Part, StoreError};
 use crate::edge::published::PublishedFolder;
 
 /// Shown below the help.
@@ -27,20 +32,24 @@ pub(super) struct Arguments {
     path: PathBuf,
 }
 
-/// Takes the folder into the store of `config`, whose `state.dir` is whole.
-pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, admit: &Admit) -> Done {
+/// Takes the folder into the store.
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     let say = |text: Text| text.say(context.language);
     let failed = |text: Text| Failure::Failed(say(text));
+    let config = &config_of(context)?;
+    let dir = beside(&context.config, &config.state.dir);
+    let clock = Arc::new(MachineClock::new(config.trust, config.hold_ms, Wall(0)));
+    let program = std::env::current_exe().map_err(|e| Failure::Failed(e.to_string()))?;
+    let admit = admission(program, clock.clone());
     let folder = PublishedFolder::at(&arguments.path);
     let read = folder.read().map_err(|e| failed(e.text()))?;
-    let (list, signature) = read.ok_or_else(|| {
+    let read = read.ok_or_else(|| {
         let path = arguments.path.display().to_string();
         failed(Text::ImportNoList { path })
     })?;
-    let source = whose(config, &list).map_err(failed)?;
-    let keys =
-        Keys::parse(&source.id, &source.public_keys).map_err(|e| failed(e.text(context.language)))?;
-    let store = ClipStore::open(&config.state.dir).map_err(|e| failed(e.text(context.language)))?;
+    let source = whose(config, &read.list).map_err(failed)?;
+    let keys = Keys::parse(&source.id, &source.public_keys).map_err(|e| failed(e.text(context.language)))?;
+    let store = ClipStore::open(&dir).map_err(|e| failed(e.text(context.language)))?;
     // Beside a running daemon other sources' clips are in use: nothing is evicted from here.
     let intake = Intake {
         source: &source.id,
@@ -49,15 +58,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
         zone: config.station.timezone,
         language: context.language,
         store: &store,
-        admit,
+        admit: &*admit,
         quota: config.state.clips_quota_bytes,
         keep: &|_| true,
-        clock: &MachineClock,
+        clock: &*clock,
     };
     let known = intake.load().map_err(|e| failed(e.text(context.language)))?;
     let mut copied = 0;
     let taken = intake
-        .take(&list, &signature, &known, &mut |wanted, part| {
+        .take(&read.list, &read.signature, &known, &mut |wanted, part| {
             copied += 1;
             copy(&folder.path_of(&wanted.url), wanted, part)
         })
@@ -74,14 +83,29 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
     Ok(ExitCode::SUCCESS)
 }
 
+/// The config alone: a mistake in the commune's own list must not keep a list from above out.
+fn config_of(context: &Context) -> Result<Config, Failure> {
+    let shown = context.config.display().to_string();
+    let bytes = std::fs::read(&context.config).map_err(|e| {
+        let text = Text::FileUnreadable { file: shown.clone(), cause: e.to_string() };
+        Failure::Config(text.say(context.language))
+    })?;
+    let reading = read_config(&bytes, is_trial());
+    reading.value.ok_or_else(|| {
+        let text = document::shown(&bytes);
+        let errors = reading.findings.iter().filter(|f| f.severity == Severity::Error);
+        let lines: Vec<String> = errors.map(|f| f.render(&shown, &text, context.language)).collect();
+        Failure::Config(lines.join("\n"))
+    })
+}
+
 /// The source a list says it is from. Nothing is believed yet: its keys decide.
 fn whose<'a>(config: &'a Config, list: &[u8]) -> Result<&'a Source, Text> {
     let named = read_list(list, Form::Published).value.and_then(|l| l.source);
     match (&named, &config.sources[..]) {
-        (Some(id), sources) => sources
-            .iter()
-            .find(|s| s.id == *id)
-            .ok_or_else(|| Text::ImportUnknownSource { source: id.to_string() }),
+        (Some(id), sources) => {
+            sources.iter().find(|s| s.id == *id).ok_or_else(|| Text::ImportUnknownSource { source: id.to_string() })
+        }
         // It cannot be read: the only source's checks say why.
         (None, [only]) => Ok(only),
         (None, _) => Err(Text::ImportUnknownSource { source: "-".into() }),

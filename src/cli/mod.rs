@@ -2,8 +2,12 @@
 
 mod devices;
 mod export;
+mod import;
+mod keygen;
 mod probe;
 mod progress;
+mod publish;
+mod serve;
 mod verify;
 
 use std::path::PathBuf;
@@ -97,9 +101,21 @@ enum Command {
     Devices,
     /// Xuất nhật ký phát thanh (export the airing log)
     Export(export::Arguments),
+    /// Nhận danh sách và âm thanh từ USB (take a published folder from a USB stick)
+    #[command(after_help = import::EXAMPLE)]
+    Import(import::Arguments),
+    /// Tạo cặp khóa ký danh sách (make a pair of signing keys)
+    #[command(after_help = keygen::EXAMPLE)]
+    Keygen(keygen::Arguments),
     /// Đo một tệp âm thanh (measure one audio file)
     #[command(hide = true)]
     Probe(probe::Arguments),
+    /// Kiểm tra, ký và công bố một danh sách (check, sign and publish a list)
+    #[command(after_help = publish::EXAMPLE)]
+    Publish(publish::Arguments),
+    /// Máy chủ tệp nhỏ cho thư mục đã công bố (small file server for a published folder)
+    #[command(after_help = serve::EXAMPLE)]
+    Serve(serve::Arguments),
     /// Kiểm tra nhật ký và tệp âm thanh còn nguyên vẹn không (check log and clips, like an fsck)
     Verify(verify::Arguments),
 }
@@ -121,7 +137,11 @@ pub fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Devices => devices::run(&context),
         Command::Export(arguments) => export::run(&context, &arguments),
+        Command::Import(arguments) => import::run(&context, &arguments),
+        Command::Keygen(arguments) => keygen::run(&context, &arguments),
         Command::Probe(arguments) => probe::run(&arguments),
+        Command::Publish(arguments) => publish::run(&context, &arguments),
+        Command::Serve(arguments) => serve::run(&context, &arguments),
         Command::Verify(arguments) => verify::run(&context, &arguments),
     };
     done.unwrap_or_else(|failure| {

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,6 +11,7 @@ use minisign::PublicKey;
 
 use crate::cli::{Context, Done, Failure, keygen};
 use crate::daemon::clock::MachineClock;
+use crate::daemon::sync::admission;
 use crate::domain::document::{self, Value};
 use crate::domain::fields::{match_name, nearest};
 use crate::domain::findings::Severity;
@@ -18,7 +20,7 @@ use crate::domain::publication::{self, Facts, Head, TARGET_LUFS};
 use crate::domain::signature::{self, Keys, LONGEST_LIFE_DAYS, ending_of};
 use crate::domain::text::{Text, length_words};
 use crate::domain::time::{Clock, DAY_MS, Zone, parse_duration_ms};
-use crate::edge::clip_store::Measured;
+use crate::edge::clip_store::Admit;
 use crate::edge::published::{self, PublishedFolder};
 
 /// Shown below the help.
@@ -55,9 +57,6 @@ pub(super) struct Arguments {
     url: Option<String>,
 }
 
-/// Decodes a clip whole and measures it. Handed in: this command knows no decoder.
-pub(super) type Measure<'a> = dyn Fn(&Path) -> Result<Measured, Text> + 'a;
-
 /// A clip with its file, checked and measured.
 struct Ready {
     from: PathBuf,
@@ -66,7 +65,7 @@ struct Ready {
 }
 
 /// Checks, measures, signs and writes.
-pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -> Done {
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     let say = |text: Text| text.say(context.language);
     let failed = |text: Text| Failure::Failed(say(text));
     let life_ms = parse_duration_ms(&arguments.expires)
@@ -83,10 +82,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
     let (secret, public) = keygen::read_secret(context, &arguments.key)?;
     let folder = PublishedFolder::at(&arguments.out);
     let before = last(context, &folder)?;
-    let clips = ready_clips(context, arguments, &list, measure)?;
+    let program = std::env::current_exe().map_err(|e| Failure::Failed(e.to_string()))?;
+    let clock = Arc::new(MachineClock::plain());
+    let clips = ready_clips(context, arguments, &list, &*admission(program, clock.clone()))?;
 
     let zone = Zone::default();
-    let issued_at = MachineClock.now().wall();
+    let issued_at = clock.now().wall();
     let last_serial = before.as_ref().map(|b| b.serial);
     let serial = publication::next_serial(last_serial, arguments.serial)
         .filter(|s| i64::try_from(*s).is_ok())
@@ -105,9 +106,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
     judge_as_a_station(context, &list, &body, &signature, &public)?;
 
     for clip in &clips {
-        folder
-            .put_clip(&clip.from, &clip.facts.sha256, clip.ending)
-            .map_err(|e| failed(e.text()))?;
+        folder.put_clip(&clip.from, &clip.facts.sha256, clip.ending).map_err(|e| failed(e.text()))?;
     }
     let block = source_block(&list, &public, arguments.url.as_deref());
     folder.put_text("source.toml", &block).map_err(|e| failed(e.text()))?;
@@ -165,8 +164,8 @@ struct Before {
 /// refused by every station.
 fn last(context: &Context, folder: &PublishedFolder) -> Result<Option<Before>, Failure> {
     let read = folder.read().map_err(|e| Failure::Failed(e.text().say(context.language)))?;
-    let Some((bytes, _)) = read else { return Ok(None) };
-    let value: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let Some(read) = read else { return Ok(None) };
+    let value: Option<serde_json::Value> = serde_json::from_slice(&read.list).ok();
     let serial = value.as_ref().and_then(|v| v.get("serial")?.as_u64());
     let Some(serial) = serial else {
         let path = folder.path_of(published::LIST).display().to_string();
@@ -183,12 +182,7 @@ fn last(context: &Context, folder: &PublishedFolder) -> Result<Option<Before>, F
 }
 
 /// Finds, hashes and measures every clip's file. All that is wrong is said at once.
-fn ready_clips(
-    context: &Context,
-    arguments: &Arguments,
-    list: &List,
-    measure: &Measure,
-) -> Result<Vec<Ready>, Failure> {
+fn ready_clips(context: &Context, arguments: &Arguments, list: &List, measure: &Admit) -> Result<Vec<Ready>, Failure> {
     let bar = progress(list.clips.len() as u64);
     let (mut ready, mut errors) = (Vec::new(), 0);
     for clip in &list.clips {
@@ -213,7 +207,7 @@ fn ready_clip(
     context: &Context,
     arguments: &Arguments,
     clip: &Clip,
-    measure: &Measure,
+    measure: &Admit,
     bar: &ProgressBar,
 ) -> Result<Ready, Text> {
     let name = clip.file.as_deref().unwrap_or_default();
@@ -302,7 +296,7 @@ fn source_block(list: &List, public: &PublicKey, url: Option<&str>) -> String {
 fn table(context: &Context, list: &List, facts: &[Facts]) -> Table {
     let say = |text: Text| text.say(context.language);
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(
         [Text::ColumnId {}, Text::ColumnTitle {}, Text::ColumnLength {}, Text::ColumnGain {}, Text::ColumnKilobytes {}]
             .map(say),

@@ -29,16 +29,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     let failed = |path: String, e: std::io::Error| {
         Failure::Failed(Text::StoreIo { path, cause: e.to_string() }.say(context.language))
     };
-    let router =
-        file_server::router(&arguments.dir).map_err(|e| failed(arguments.dir.display().to_string(), e))?;
+    let router = file_server::router(&arguments.dir).map_err(|e| failed(arguments.dir.display().to_string(), e))?;
     let address = arguments.listen.to_string();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| failed(address.clone(), e))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(address.clone(), e))?;
     runtime.block_on(async {
-        let listener =
-            tokio::net::TcpListener::bind(arguments.listen).await.map_err(|e| failed(address.clone(), e))?;
+        let listener = tokio::net::TcpListener::bind(arguments.listen).await.map_err(|e| failed(address.clone(), e))?;
         let local = listener.local_addr().map_err(|e| failed(address.clone(), e))?;
         println!("http://{}/{}", SocketAddr::new(reachable(local.ip()), local.port()), published::LIST);
         tokio::select! {

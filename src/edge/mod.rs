@@ -3,11 +3,10 @@
 pub mod airing_log;
 pub mod amplifier;
 pub mod clip_store;
+pub mod control;
+pub mod decoder;
 pub mod file_server;
 pub mod http;
 pub mod published;
-pub mod control;
-pub mod decoder;
-pub mod http;
 pub mod speaker;
 pub mod systemd;
