@@ -98,8 +98,8 @@ bell() {
 
 tunes() {
   # nhạc hiệu: a call that climbs, is answered, and comes home
-  tune "$work/hieu.wav" 0.3 C4 E4 G4 A4:2 G4 E4 G4:2 D4 E4 G4 C5:2 A4 G4 E4:2 \
-    A4 C5 D5 C5:2 A4 G4 A4:2 G4 E4 D4 C4:3
+  tune "$work/hieu.wav" 0.27 C4 E4 G4 A4:2 G4 E4 G4:2 D4 E4 G4 C5:2 A4 G4 E4:2 \
+    A4 C5 D5 C5 A4 G4 E4 D4 C4:3
   clip commune/nhạc-hiệu.flac "$work/hieu.wav" 32000 2
   # nhạc cắt: four notes between two items
   tune "$work/cat.wav" 0.22 G4 A4 C5 E5:3

@@ -73,15 +73,16 @@ wanted_rust() { sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$root/Cargo.toml"; }
 rust_is_new_enough() {
   local have
   command -v cargo >/dev/null && command -v rustc >/dev/null || return 1
-  have=$(cd "$root" && rustc --version 2>/dev/null | awk '{print $2}') || return 1
+  have=$(cd "$root" && RUSTUP_AUTO_INSTALL=0 rustc --version 2>/dev/null | awk '{print $2}') || return 1
   [[ -n $have && $(printf '%s\n%s\n' "$(wanted_rust)" "${have%%-*}" | sort -V | head -n 1) == "$(wanted_rust)" ]]
 }
 
 toolchain() {
-  local component
-  # A toolchain that an earlier run installed is not in PATH until the next login.
-  if [[ -d ${CARGO_HOME:-$HOME/.cargo}/bin ]]; then
-    PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+  local component own=${CARGO_HOME:-$HOME/.cargo}/bin
+  # What an earlier run installed is not in PATH until the next login, or stands behind an older one of the
+  # distribution.
+  if ! rust_is_new_enough && [[ -d $own ]]; then
+    PATH=$own:$PATH
   fi
   # Too old, but rustup is at hand: its newest one, for this run only. The user's own default stays.
   if ! rust_is_new_enough && command -v rustup >/dev/null; then
@@ -104,8 +105,7 @@ toolchain() {
       sh "$installer" -y -q --profile minimal --no-modify-path --default-toolchain stable >&2 ||
         die "could not install Rust: see the lines above"
       rm -f "$installer"
-      # Before an older rustc of the distribution.
-      PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+      PATH=$own:$PATH
     fi
     export RUSTUP_TOOLCHAIN=stable
     rust_is_new_enough || die "Rust $(wanted_rust) or newer is needed, and there is only: $(rustc --version 2>&1)"

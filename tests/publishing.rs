@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loaxa::daemon::clock::MachineClock;
-use loaxa::daemon::sync::{Answer, Settings, Surroundings, Syncing, admission, load_all};
+use loaxa::daemon::sync::{Answer, Settings, Surroundings, Syncing, load_all};
 use loaxa::domain::config::{Language, read_config};
 use loaxa::domain::playlist::{Form, read_list};
-use loaxa::edge::clip_store::ClipStore;
+use loaxa::domain::time::Clock;
+use loaxa::edge::clip_store::{Admit, ClipStore, Measured};
+use loaxa::edge::decoder;
 use unicode_normalization::UnicodeNormalization;
 
 fn program() -> PathBuf {
@@ -36,6 +38,16 @@ fn refused(args: &[&str], code: i32, word: &str) {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {errors}");
     assert!(errors.contains(word), "{args:?}: {errors}");
+}
+
+/// Admission with the real program as the child that decodes.
+fn admission(clock: Arc<dyn Clock>) -> Arc<Admit<'static>> {
+    Arc::new(move |path: &Path| {
+        let limits = decoder::Limits::default();
+        let found = decoder::measure_in_child(&program(), path, limits, &*clock).map_err(|e| e.text())?;
+        let duration_ms = i64::try_from(found.duration_ms).unwrap();
+        Ok(Measured { duration_ms, loudness_lufs: found.loudness_lufs, true_peak_db: found.true_peak_db })
+    })
 }
 
 /// A second of a quiet 440 Hz tone, 16 bit mono.
@@ -335,7 +347,7 @@ fn from_the_editor_over_the_server_to_the_station_and_by_usb() {
     let store = Arc::new(ClipStore::open(&config.state.dir).unwrap());
     let surroundings = Surroundings {
         store: store.clone(),
-        admit: admission(program(), clock.clone()),
+        admit: admission(clock.clone()),
         keep: Arc::new(|_| false),
         clock: clock.clone(),
         tell: Arc::new(|_| {}),

@@ -168,7 +168,7 @@ fn export(
     let (first, last) = log.seq_range(filter.from, filter.to)?.unwrap_or((1, 0));
     let bar = progress::bar((last + 1).saturating_sub(first), LONG, Text::ExportProgress {}.say(language));
     let tick = |seq: u64| {
-        if seq % 1024 == 0 {
+        if seq.is_multiple_of(1024) {
             bar.set_position(seq.saturating_sub(first));
         }
     };

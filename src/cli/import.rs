@@ -4,20 +4,16 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use crate::cli::{Context, Done, Failure, is_trial, progress};
+use crate::cli::{Context, Done, Failure, progress};
 use crate::daemon::clock::MachineClock;
-use crate::daemon::station::beside;
-use crate::daemon::sync::{Intake, Taken, Trouble, admission};
-use crate::domain::config::{Config, Source, read_config};
-use crate::domain::document;
-use crate::domain::findings::Severity;
+use crate::daemon::sync::{Intake, Taken, Trouble};
+use crate::domain::config::{Config, Source};
 use crate::domain::playlist::{Form, read_list};
 use crate::domain::signature::{Keys, Wanted};
 use crate::domain::text::Text;
 use crate::domain::time::Wall;
-use crate::edge::clip_store::{ClipStore, Part, StoreError};
+use crate::edge::clip_store::{Admit, ClipStore, Part, StoreError};
 use crate::edge::published::PublishedFolder;
 
 /// Shown below the help.
@@ -32,15 +28,10 @@ pub(super) struct Arguments {
     path: PathBuf,
 }
 
-/// Takes the folder into the store.
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
+/// Takes the folder into the store of `config`, whose `state.dir` is whole.
+pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, admit: &Admit) -> Done {
     let say = |text: Text| text.say(context.language);
     let failed = |text: Text| Failure::Failed(say(text));
-    let config = &config_of(context)?;
-    let dir = beside(&context.config, &config.state.dir);
-    let clock = Arc::new(MachineClock::new(config.trust, config.hold_ms, Wall(0)));
-    let program = std::env::current_exe().map_err(|e| Failure::Failed(e.to_string()))?;
-    let admit = admission(program, clock.clone());
     let folder = PublishedFolder::at(&arguments.path);
     let read = folder.read().map_err(|e| failed(e.text()))?;
     let read = read.ok_or_else(|| {
@@ -49,8 +40,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     })?;
     let source = whose(config, &read.list).map_err(failed)?;
     let keys = Keys::parse(&source.id, &source.public_keys).map_err(|e| failed(e.text(context.language)))?;
-    let store = ClipStore::open(&dir).map_err(|e| failed(e.text(context.language)))?;
+    let store = ClipStore::open(&config.state.dir).map_err(|e| failed(e.text(context.language)))?;
     // Beside a running daemon other sources' clips are in use: nothing is evicted from here.
+    // What an untrusted clock says of expiry is not believed here either.
+    let clock = MachineClock::new(config.trust, config.hold_ms, Wall(0));
     let intake = Intake {
         source: &source.id,
         keys: &keys,
@@ -58,10 +51,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
         zone: config.station.timezone,
         language: context.language,
         store: &store,
-        admit: &*admit,
+        admit,
         quota: config.state.clips_quota_bytes,
         keep: &|_| true,
-        clock: &*clock,
+        clock: &clock,
     };
     let known = intake.load().map_err(|e| failed(e.text(context.language)))?;
     let mut copied = 0;
@@ -81,22 +74,6 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The config alone: a mistake in the commune's own list must not keep a list from above out.
-fn config_of(context: &Context) -> Result<Config, Failure> {
-    let shown = context.config.display().to_string();
-    let bytes = std::fs::read(&context.config).map_err(|e| {
-        let text = Text::FileUnreadable { file: shown.clone(), cause: e.to_string() };
-        Failure::Config(text.say(context.language))
-    })?;
-    let reading = read_config(&bytes, is_trial());
-    reading.value.ok_or_else(|| {
-        let text = document::shown(&bytes);
-        let errors = reading.findings.iter().filter(|f| f.severity == Severity::Error);
-        let lines: Vec<String> = errors.map(|f| f.render(&shown, &text, context.language)).collect();
-        Failure::Config(lines.join("\n"))
-    })
 }
 
 /// The source a list says it is from. Nothing is believed yet: its keys decide.

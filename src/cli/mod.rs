@@ -1,20 +1,30 @@
 //! One file per command, each a short function over the floors below.
 
+mod ask;
+mod check;
 mod devices;
 mod export;
 mod import;
 mod keygen;
+mod paper;
 mod probe;
 mod progress;
 mod publish;
+mod rehearsal;
+mod run;
+mod schedule;
 mod serve;
+pub mod station;
 mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::daemon::clock::MachineClock;
+use crate::daemon::run::admit;
 use crate::domain::config::Language;
 
 /// What every command is told.
@@ -96,26 +106,60 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Kiểm tra cấu hình và danh sách, chỉ rõ chỗ sai và cách sửa (check config and lists)
+    #[command(after_help = "Ví dụ (example):\n  loaxa check --config /etc/loaxa/station.toml")]
+    Check(check::Arguments),
+    /// Gợi ý lệnh cho bash, zsh, fish (completions for a shell)
+    #[command(after_help = paper::COMPLETIONS_EXAMPLE)]
+    Completions(paper::CompletionsArguments),
     /// Các thiết bị âm thanh có trên máy (the audio devices of this machine)
     #[command(after_help = devices::EXAMPLE)]
     Devices,
     /// Xuất nhật ký phát thanh (export the airing log)
     Export(export::Arguments),
-    /// Nhận danh sách và âm thanh từ USB (take a published folder from a USB stick)
+    /// Nhận danh sách từ USB, kiểm tra như khi tải về (take a published folder from a USB stick)
     #[command(after_help = import::EXAMPLE)]
     Import(import::Arguments),
-    /// Tạo cặp khóa ký danh sách (make a pair of signing keys)
+    /// Tạo cặp khóa ký danh sách (make a key pair for signing lists)
     #[command(after_help = keygen::EXAMPLE)]
     Keygen(keygen::Arguments),
+    /// Trang hướng dẫn man (the man page)
+    Man,
+    /// Phát một bài ngay bây giờ (play a clip now)
+    #[command(after_help = "Ví dụ (example):\n  loaxa play tone --wait\n  loaxa play ban-tin --by \"Nguyễn Văn A\"")]
+    Play(ask::PlayArguments),
     /// Đo một tệp âm thanh (measure one audio file)
     #[command(hide = true)]
     Probe(probe::Arguments),
-    /// Kiểm tra, ký và công bố một danh sách (check, sign and publish a list)
+    /// Ký và phát hành danh sách thành thư mục cho máy chủ web (sign and publish a list as a static folder)
     #[command(after_help = publish::EXAMPLE)]
     Publish(publish::Arguments),
-    /// Máy chủ tệp nhỏ cho thư mục đã công bố (small file server for a published folder)
+    /// Cho phát tiếp sau khi dừng (go on after a stop)
+    #[command(after_help = "Ví dụ (example):\n  loaxa resume --by \"Nguyễn Văn A\"")]
+    Resume(ask::ResumeArguments),
+    /// Chạy chương trình phát thanh (the daemon, in the foreground)
+    #[command(after_help = run::EXAMPLE)]
+    Run,
+    /// Lịch phát thanh sắp tới (the plan as a table)
+    #[command(after_help = schedule::EXAMPLE)]
+    Schedule(schedule::Arguments),
+    /// Máy chủ nhỏ cho thư mục đã phát hành (a small server for a published folder)
     #[command(after_help = serve::EXAMPLE)]
     Serve(serve::Arguments),
+    /// Chạy thử lịch không có tiếng: những gì sẽ phát và nhật ký sẽ ghi (rehearse without sound)
+    #[command(after_help = rehearsal::EXAMPLE)]
+    Simulate(rehearsal::Arguments),
+    /// Tình trạng của đài lúc này (how the running station is)
+    #[command(after_help = "Ví dụ (example):\n  loaxa status\n  loaxa status --json")]
+    Status(ask::StatusArguments),
+    /// Dừng ngay, giữ cả khi khởi động lại (silence at once, kept over a restart)
+    #[command(
+        after_help = "Ví dụ (example):\n  loaxa stop --by \"Nguyễn Văn A\" --why \"đám tang\"\n  loaxa stop --for 2h\n  loaxa stop --until 2022-10-06T05:00 --but-emergency"
+    )]
+    Stop(ask::StopArguments),
+    /// Lấy danh sách mới ngay và cho biết có gì thay đổi (ask the sources now)
+    #[command(after_help = "Ví dụ (example):\n  loaxa sync")]
+    Sync,
     /// Kiểm tra nhật ký và tệp âm thanh còn nguyên vẹn không (check log and clips, like an fsck)
     Verify(verify::Arguments),
 }
@@ -135,13 +179,26 @@ pub fn run() -> ExitCode {
     let language = asked.unwrap_or_else(|| environment_language(|name| std::env::var(name).ok()));
     let context = Context { config: arguments.config, language, language_forced: asked.is_some() };
     let done = match arguments.command {
+        Command::Check(arguments) => check::run(&context, &arguments),
+        Command::Completions(arguments) => paper::completions(&arguments, &mut Arguments::command()),
         Command::Devices => devices::run(&context),
         Command::Export(arguments) => export::run(&context, &arguments),
-        Command::Import(arguments) => import::run(&context, &arguments),
+        Command::Import(arguments) => station::load(&context).and_then(|loaded| {
+            import::run(&context, &arguments, &loaded.config, &admit(Arc::new(MachineClock::plain())))
+        }),
         Command::Keygen(arguments) => keygen::run(&context, &arguments),
+        Command::Man => paper::man(Arguments::command()),
+        Command::Play(arguments) => ask::play(&context, &arguments),
         Command::Probe(arguments) => probe::run(&arguments),
-        Command::Publish(arguments) => publish::run(&context, &arguments),
+        Command::Publish(arguments) => publish::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),
+        Command::Resume(arguments) => ask::resume(&context, &arguments),
+        Command::Run => run::run(&context),
+        Command::Schedule(arguments) => schedule::run(&context, &arguments),
         Command::Serve(arguments) => serve::run(&context, &arguments),
+        Command::Simulate(arguments) => rehearsal::run(&context, &arguments),
+        Command::Status(arguments) => ask::status(&context, &arguments),
+        Command::Stop(arguments) => ask::stop(&context, &arguments),
+        Command::Sync => ask::sync(&context),
         Command::Verify(arguments) => verify::run(&context, &arguments),
     };
     done.unwrap_or_else(|failure| {

@@ -3,7 +3,6 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,7 +10,6 @@ use minisign::PublicKey;
 
 use crate::cli::{Context, Done, Failure, keygen};
 use crate::daemon::clock::MachineClock;
-use crate::daemon::sync::admission;
 use crate::domain::document::{self, Value};
 use crate::domain::fields::{match_name, nearest};
 use crate::domain::findings::Severity;
@@ -20,7 +18,7 @@ use crate::domain::publication::{self, Facts, Head, TARGET_LUFS};
 use crate::domain::signature::{self, Keys, LONGEST_LIFE_DAYS, ending_of};
 use crate::domain::text::{Text, length_words};
 use crate::domain::time::{Clock, DAY_MS, Zone, parse_duration_ms};
-use crate::edge::clip_store::Admit;
+use crate::edge::clip_store::Measured;
 use crate::edge::published::{self, PublishedFolder};
 
 /// Shown below the help.
@@ -57,6 +55,9 @@ pub(super) struct Arguments {
     url: Option<String>,
 }
 
+/// Decodes a clip whole and measures it. Handed in: this command knows no decoder.
+pub(super) type Measure<'a> = dyn Fn(&Path) -> Result<Measured, Text> + 'a;
+
 /// A clip with its file, checked and measured.
 struct Ready {
     from: PathBuf,
@@ -65,7 +66,7 @@ struct Ready {
 }
 
 /// Checks, measures, signs and writes.
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
+pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -> Done {
     let say = |text: Text| text.say(context.language);
     let failed = |text: Text| Failure::Failed(say(text));
     let life_ms = parse_duration_ms(&arguments.expires)
@@ -82,12 +83,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     let (secret, public) = keygen::read_secret(context, &arguments.key)?;
     let folder = PublishedFolder::at(&arguments.out);
     let before = last(context, &folder)?;
-    let program = std::env::current_exe().map_err(|e| Failure::Failed(e.to_string()))?;
-    let clock = Arc::new(MachineClock::plain());
-    let clips = ready_clips(context, arguments, &list, &*admission(program, clock.clone()))?;
+    let clips = ready_clips(context, arguments, &list, measure)?;
 
     let zone = Zone::default();
-    let issued_at = clock.now().wall();
+    let issued_at = MachineClock::plain().now().wall();
     let last_serial = before.as_ref().map(|b| b.serial);
     let serial = publication::next_serial(last_serial, arguments.serial)
         .filter(|s| i64::try_from(*s).is_ok())
@@ -182,7 +181,12 @@ fn last(context: &Context, folder: &PublishedFolder) -> Result<Option<Before>, F
 }
 
 /// Finds, hashes and measures every clip's file. All that is wrong is said at once.
-fn ready_clips(context: &Context, arguments: &Arguments, list: &List, measure: &Admit) -> Result<Vec<Ready>, Failure> {
+fn ready_clips(
+    context: &Context,
+    arguments: &Arguments,
+    list: &List,
+    measure: &Measure,
+) -> Result<Vec<Ready>, Failure> {
     let bar = progress(list.clips.len() as u64);
     let (mut ready, mut errors) = (Vec::new(), 0);
     for clip in &list.clips {
@@ -207,7 +211,7 @@ fn ready_clip(
     context: &Context,
     arguments: &Arguments,
     clip: &Clip,
-    measure: &Admit,
+    measure: &Measure,
     bar: &ProgressBar,
 ) -> Result<Ready, Text> {
     let name = clip.file.as_deref().unwrap_or_default();

@@ -139,10 +139,10 @@ impl Report {
         let log = AiringLog::open_read_only(&dir.join(FILE_NAME)).map_err(failed)?;
         let head = log.head().map_err(failed)?;
         let bar = progress::bar(head.seq, 20_000, Text::VerifyProgress {}.say(self.language));
-        let mut checker = Checker::new(true);
+        let mut checker = Checker::of_a_log();
         let read = examine_all(&mut checker, |send| {
             log.for_each_raw::<Stop>(|row| {
-                if row.seq % 1024 == 0 {
+                if row.seq.is_multiple_of(1024) {
                     bar.set_position(row.seq);
                 }
                 send(Piece::of(&row));
@@ -325,12 +325,15 @@ impl Piece {
     }
 }
 
+/// Where batches go in and findings come out of a thread.
+type Worker = (SyncSender<Vec<Piece>>, Receiver<Vec<Examined>>);
+
 /// Has every piece that `read` sends looked at on other threads, and hands what is found to the checker in the
 /// order of sending.
 fn examine_all<E>(checker: &mut Checker, read: impl FnOnce(&mut dyn FnMut(Piece)) -> Result<(), E>) -> Result<(), E> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).clamp(1, 4);
     std::thread::scope(|scope| {
-        let workers: Vec<(SyncSender<Vec<Piece>>, Receiver<Vec<Examined>>)> = (0..threads)
+        let workers: Vec<Worker> = (0..threads)
             .map(|_| {
                 let (send, pieces) = sync_channel::<Vec<Piece>>(2);
                 let (found, receive) = sync_channel(4);

@@ -1,5 +1,7 @@
 //! The only place with tasks, signals and a clock.
 
 pub mod clock;
+pub mod run;
 pub mod station;
+pub mod status;
 pub mod sync;

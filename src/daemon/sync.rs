@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,6 @@ use crate::domain::signature::{
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, ClockState, DAY_MS, HOUR_MS, Wall, Zone};
 use crate::edge::clip_store::{Admit, ClipStore, Incoming, Measured, Part, StoreError};
-use crate::edge::decoder;
 use crate::edge::http::{self, Fetched, Fetcher, HttpError, Sink};
 
 /// A list in force, with what the station knows of it.
@@ -591,20 +590,6 @@ pub fn load_all(
             Ok((source.id.clone(), intake.load()?))
         })
         .collect()
-}
-
-/// Admission as the station does it: the clip is decoded whole in a child of `program` (this program) with limits.
-pub fn admission(program: PathBuf, clock: Arc<dyn Clock>) -> Arc<Admit<'static>> {
-    Arc::new(move |path: &Path| {
-        let measured = decoder::measure_in_child(&program, path, decoder::Limits::default(), &*clock);
-        let measured = measured.map_err(|e| e.text())?;
-        Ok(Measured {
-            duration_ms: i64::try_from(measured.duration_ms).unwrap_or(i64::MAX),
-            loudness_lufs: measured.loudness_lufs,
-            // Nothing to hear has no peak worth naming.
-            true_peak_db: measured.true_peak_db.filter(|_| !measured.silent),
-        })
-    })
 }
 
 struct SourceThread {

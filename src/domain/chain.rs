@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::domain::airing::{Outcome, Reason, SessionRowItem, hex, legal, unhex32};
+use crate::domain::airing::{Outcome, Reason, SessionRowItem, legal, unhex32};
 use crate::domain::time::Wall;
 
 /// Deepest nesting a row may have. loaxa writes three levels.
@@ -59,7 +59,7 @@ impl<'a> Row<'a> {
     /// The value of a key when it is 32 bytes in lower-case hexadecimal.
     pub fn hash(&self, key: &str) -> Option<[u8; 32]> {
         let text = self.text(key)?;
-        unhex32(&text).filter(|bytes| hex(bytes) == *text)
+        text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).then(|| unhex32(&text))?
     }
 
     /// The row's number.
@@ -259,7 +259,10 @@ impl<'a> Scan<'a> {
         let begin = self.at;
         self.eat(b'"')?;
         loop {
-            match *bytes.get(self.at)? {
+            // Most of a row is plain text: run over it.
+            let plain = bytes[self.at..].iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20))?;
+            self.at += plain;
+            match bytes[self.at] {
                 b'"' => {
                     self.at += 1;
                     return Some(&self.text[begin..self.at]);
@@ -282,8 +285,8 @@ impl<'a> Scan<'a> {
                     }
                     _ => return None,
                 },
-                0..0x20 => return None,
-                _ => self.at += 1,
+                // A control character must be escaped.
+                _ => return None,
             }
         }
     }
@@ -397,6 +400,7 @@ enum Content {
     Airing { id: Mark, planned_at: Option<Wall>, clip: Option<Mark> },
     Session(Vec<(Mark, Mark, Option<Wall>, Option<Mark>)>),
     Repair(Lost),
+    Prune(Pruned),
     Event,
     Nothing,
 }
@@ -413,6 +417,15 @@ pub struct Lost {
     /// The latest.
     #[serde(default)]
     pub lost_to: Wall,
+}
+
+/// What a `prune` row says of the rows that were removed from the oldest end (invariant 3).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Pruned {
+    /// Number of the last row removed.
+    last_seq: u64,
+    /// Its hash, in hexadecimal.
+    last_hash: String,
 }
 
 /// Looks at one row by itself: reads it, recomputes its hash from the hash before that it names, compares the
@@ -466,11 +479,17 @@ pub fn examine(text: &str, columns: Option<(u64, &Index<'_>, &[u8])>, scratch: &
         "event" if index.event.as_deref() == Some("repair") => {
             Content::Repair(row.raw("detail").and_then(|d| serde_json::from_str(d).ok()).unwrap_or_default())
         }
+        "event" if index.event.as_deref() == Some("prune") => {
+            let pruned = row.raw("detail").and_then(|d| serde_json::from_str(d).ok());
+            pruned.map_or(Content::Event, Content::Prune)
+        }
         "event" => Content::Event,
         _ => Content::Nothing,
     };
     let broken = broken.or(matches!(content, Content::Nothing).then_some(Rule::Unreadable));
     let log_id = row.text("log_id").map(|l| mark(&l));
+    // Where the row stands counts, not what it says of itself: one finding where one row was moved.
+    let seq = columns.map_or(seq, |(s, ..)| s);
     Examined { seq: Some(seq), prev_hash: Some(prev_hash), hash: Some(hash), log_id, broken, content }
 }
 
@@ -529,6 +548,9 @@ struct Awaited {
 /// and by the items whose outcome is still to come.
 pub struct Checker {
     whole: bool,
+    from_start: bool,
+    first_prev: Option<[u8; 32]>,
+    pruned: Option<Pruned>,
     tally: Tally,
     log_id: Option<Mark>,
     prev: Option<[u8; 32]>,
@@ -544,6 +566,9 @@ impl Checker {
     pub fn new(whole: bool) -> Checker {
         Checker {
             whole,
+            from_start: false,
+            first_prev: None,
+            pruned: None,
             tally: Tally::default(),
             log_id: None,
             prev: None,
@@ -553,6 +578,11 @@ impl Checker {
             breaks: Vec::new(),
             broken: 0,
         }
+    }
+
+    /// For a whole log: it begins with row 1, or a `prune` row tells which rows before its first were removed.
+    pub fn of_a_log() -> Checker {
+        Checker { from_start: true, ..Checker::new(true) }
     }
 
     /// Most findings that are kept; the rest is only counted.
@@ -614,13 +644,20 @@ impl Checker {
                 self.tally.lost += lost.lost;
                 self.lost.push(lost);
             }
+            Content::Prune(pruned) => {
+                self.tally.events += 1;
+                self.pruned = Some(pruned);
+            }
             Content::Event => self.tally.events += 1,
             Content::Nothing => {}
         }
         if let Some(rule) = rule {
             self.breaks(seq, rule);
         }
-        self.tally.first_seq = self.tally.first_seq.or(Some(seq));
+        if self.tally.first_seq.is_none() {
+            self.tally.first_seq = Some(seq);
+            self.first_prev = row.prev_hash;
+        }
         self.tally.last_seq = Some(seq);
         self.prev = row.hash;
         self.tally.head = row.hash;
@@ -644,8 +681,19 @@ impl Checker {
 
     /// The end: items of plans without an outcome are findings, unless their session is one of `open`
     /// (`slot_source/slot/session start`) or a `repair` row tells that rows of that time were lost.
-    /// Findings come in the order of their rows.
+    /// Findings in rows come first, in order, then the plans' missing outcomes, which may follow from them.
     pub fn finish<'s>(mut self, open: impl IntoIterator<Item = &'s str>) -> Verdict {
+        if let Some(first) = self.tally.first_seq.filter(|first| self.from_start && *first > 1) {
+            // The last prune row tells of them all: pruning goes on from where it was.
+            let told = self.pruned.as_ref().is_some_and(|p| {
+                p.last_seq.checked_add(1) == Some(first)
+                    && unhex32(&p.last_hash).is_some_and(|h| Some(h) == self.first_prev)
+            });
+            if !told {
+                self.broken += 1;
+                self.breaks.insert(0, Break { seq: first, rule: Rule::Number { expected: 1 } });
+            }
+        }
         let open: HashSet<Mark> = open.into_iter().map(mark).collect();
         let mut missing: Vec<Awaited> = self.awaited.drain().map(|(_, a)| a).collect();
         missing.retain(|a| !open.contains(&a.session));
@@ -661,7 +709,6 @@ impl Checker {
         for a in missing {
             self.breaks(a.session_seq, Rule::NoOutcome { item: a.item });
         }
-        self.breaks.sort_by_key(|b| b.seq);
         Verdict { tally: self.tally, breaks: self.breaks, broken: self.broken }
     }
 }
@@ -671,7 +718,7 @@ impl Checker {
 pub struct Verdict {
     /// What was counted.
     pub tally: Tally,
-    /// The first findings, by row; at most [`Checker::KEPT`].
+    /// The first findings, in the order of [`Checker::finish`]; at most [`Checker::KEPT`].
     pub breaks: Vec<Break>,
     /// How many there are.
     pub broken: u64,
@@ -776,6 +823,33 @@ mod tests {
         assert_eq!(run(Some(Lost { lost: 2, lost_from: Wall(2), lost_to: Wall(3) }), &[]).broken, 0);
         assert_eq!(run(Some(Lost { lost: 1, lost_from: Wall(2), lost_to: Wall(3) }), &[]).broken, 1);
         assert_eq!(run(Some(Lost { lost: 9, lost_from: Wall(3), lost_to: Wall(3) }), &[]).broken, 1);
+    }
+
+    #[test]
+    fn a_log_without_its_first_rows_needs_a_prune_row_that_names_them() {
+        let row = |seq, content| Examined {
+            seq: Some(seq),
+            prev_hash: Some([9; 32]),
+            hash: Some([9; 32]),
+            log_id: None,
+            broken: None,
+            content,
+        };
+        let run = |checker: fn() -> Checker, pruned: Option<(u64, &str)>| {
+            let mut checker = checker();
+            checker.take(row(11, Content::Event));
+            if let Some((last_seq, last_hash)) = pruned {
+                checker.take(row(12, Content::Prune(Pruned { last_seq, last_hash: last_hash.repeat(32) })));
+            }
+            checker.finish([]).breaks
+        };
+        let broken = [Break { seq: 11, rule: Rule::Number { expected: 1 } }];
+        assert_eq!(run(Checker::of_a_log, None), broken);
+        assert_eq!(run(Checker::of_a_log, Some((10, "09"))), []);
+        assert_eq!(run(Checker::of_a_log, Some((9, "09"))), broken);
+        assert_eq!(run(Checker::of_a_log, Some((10, "08"))), broken);
+        // A part of a chain may begin anywhere.
+        assert_eq!(run(|| Checker::new(true), None), []);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Bytes as a tree that knows its places: TOML written by hand, JSON as published. Nothing here knows what the
-//! keys mean.
+//! Bytes as a tree that knows its places: TOML written by hand, JSON as published. What the keys
+//! mean is `fields`' and its users' to know.
 
 use std::collections::HashSet;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::domain::fields::english_key;
 use crate::domain::findings::{Finding, LineIndex};
 use crate::domain::playlist::Span;
 use crate::domain::text::Text;
@@ -187,7 +188,8 @@ fn toml_finding(text: &str, lines: &LineIndex, error: &toml::de::Error) -> Findi
         let at = offset + i..offset + i + c.len_utf8();
         let hint = match &what {
             Text::SmartQuote { write, .. } | Text::OddSign { write, .. } => Text::WriteSign { write: *write },
-            _ => Text::TypeSpaceAgain {},
+            Text::OddSpace {} => Text::TypeSpaceAgain {},
+            _ => Text::DeleteIt {},
         };
         return Finding::error("odd_character", at, what).hint(hint);
     }
@@ -231,17 +233,22 @@ fn toml_finding(text: &str, lines: &LineIndex, error: &toml::de::Error) -> Findi
     if begins("missing comma between key-value pairs") {
         return syntax("missing_comma", span, Text::MissingComma {}).hint(Text::CommaBetween {});
     }
-    if begins("invalid basic string")
-        || begins("invalid literal string")
-        || begins("invalid multi-line")
-        || message.contains("string") && message.contains("clos")
-        || (value.starts_with(['"', '\'']) && quotes_open(value))
-    {
+    if message.contains("escape") || message.contains("unicode value") {
+        return syntax("bad_escape", span, Text::Backslash {}).hint(Text::SlashInstead {});
+    }
+    if begins("missing opening quote") || (value.starts_with(['"', '\'']) && quotes_open(value)) {
         return syntax("unclosed_quote", value_span.clone(), Text::UnclosedQuote {})
             .hint(Text::WriteLine { line: format!("{key} = \"{}\"", value.trim_matches(['"', '\'']).trim()) });
     }
-    if message.contains("escape") {
-        return syntax("bad_escape", span, Text::Backslash {}).hint(Text::SlashInstead {});
+    if begins("invalid unquoted key") {
+        let at = offset + line.find(key).unwrap_or(0);
+        let write = key.split('.').map(english_key).collect::<Vec<_>>().join(".");
+        return syntax("bad_key", at..at + key.len(), Text::KeyWithMarks { key: key.into() })
+            .hint(Text::WriteKey { key: write });
+    }
+    if value.is_empty() && line[..comment].contains('=') {
+        return syntax("missing_value", span, Text::MissingValue { key: key.into() })
+            .hint(Text::WriteLine { line: format!("{key} = \"...\"") });
     }
     if begins("string values must be quoted") || (begins("invalid") || begins("unexpected")) && is_bare_word(value) {
         return syntax("unquoted", value_span, Text::Unquoted { text: value.into() })
@@ -259,8 +266,7 @@ fn toml_finding(text: &str, lines: &LineIndex, error: &toml::de::Error) -> Findi
             syntax("missing_equals", span, Text::MissingEquals {})
                 .hint(Text::WriteLine { line: line[..comment].trim().replacen(':', " =", 1) })
         } else {
-            syntax("missing_value", span, Text::MissingValue { key: key.into() })
-                .hint(Text::WriteLine { line: format!("{} = \"...\"", key.split_whitespace().next().unwrap_or(key)) })
+            syntax("missing_value", span, Text::MissingValue { key: key.into() }).hint(Text::CommentOrKey {})
         };
     }
     if begins("unexpected leading zero") {

@@ -38,22 +38,41 @@ impl Notes {
     }
 }
 
-/// What must be read of a table whose form is broken elsewhere: findings that a slip of form causes are dropped.
-pub fn keep_beside_syntax_errors(finding: &Finding) -> bool {
-    const ABOUT_ONE_VALUE: [&str; 11] = [
-        "bad_time",
-        "bad_date",
-        "bad_moment",
-        "bad_duration",
-        "bad_days",
-        "bad_choice",
-        "bad_cron",
-        "bad_id",
-        "bad_size",
-        "wrong_type",
-        "out_of_range",
-    ];
-    ABOUT_ONE_VALUE.contains(&finding.code)
+/// Findings about one value, which hold whatever is wrong with the form of the file elsewhere.
+const ABOUT_ONE_VALUE: [&str; 11] = [
+    "bad_time",
+    "bad_date",
+    "bad_moment",
+    "bad_duration",
+    "bad_days",
+    "bad_choice",
+    "bad_cron",
+    "bad_id",
+    "bad_size",
+    "wrong_type",
+    "out_of_range",
+];
+
+impl Notes {
+    /// The findings, the first `form` of which are about the form of the file. A slip of form moves what follows
+    /// under another header; so with one only what is wrong in itself is worth saying, and one finding a line.
+    pub fn settled(self, form: usize) -> Vec<Finding> {
+        if form == 0 {
+            return self.list;
+        }
+        let line = |f: &Finding| self.lines.line_of(f.span.start);
+        let (form, others) = self.list.split_at(form);
+        // Of an unquoted value, what it should be says more than that it needs quotes.
+        let better = |f: &&Finding| f.code.starts_with("bad_") && f.code != "bad_id";
+        let (mut kept, mut told) = (Vec::new(), Vec::new());
+        for finding in form {
+            let inside = others.iter().filter(better).find(|o| line(o) == line(finding));
+            kept.push(inside.filter(|_| finding.code == "unquoted").unwrap_or(finding).clone());
+            told.push(line(finding));
+        }
+        kept.extend(others.iter().filter(|f| ABOUT_ONE_VALUE.contains(&f.code) && !told.contains(&line(f))).cloned());
+        kept
+    }
 }
 
 /// A key the reader asked for; what is not among them is unknown.
@@ -67,6 +86,7 @@ pub struct Fields<'a> {
     /// How it is written, as `[[clips]]`; empty at the top of the file.
     pub place: &'static str,
     asked: Asked,
+    missing: Vec<(&'static str, String)>,
 }
 
 /// A value that stands under a key.
@@ -81,7 +101,7 @@ pub struct Held<'a> {
 impl<'a> Fields<'a> {
     /// Starts to read a table.
     pub fn new(table: &'a Table, span: Span, place: &'static str) -> Fields<'a> {
-        Fields { table, span, place, asked: Vec::new() }
+        Fields { table, span, place, asked: Vec::new(), missing: Vec::new() }
     }
 
     /// The value of a key that may be absent.
@@ -103,23 +123,20 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a key that must be there; `example` is a line as it might be written.
-    pub fn need(&mut self, key: &'static str, example: &str, notes: &mut Notes) -> Option<Held<'a>> {
+    pub fn need(&mut self, key: &'static str, example: &str) -> Option<Held<'a>> {
         let held = self.get(key);
         if held.is_none() {
-            self.missing(key, example, notes);
+            self.missing(key, example);
         }
         held
     }
 
     /// Notes that a key is missing.
-    pub fn missing(&self, key: &str, example: &str, notes: &mut Notes) {
-        // A near miss among the written keys is reported as an unknown key with this one as its hint.
-        let meant = |e: &&crate::domain::document::Entry| {
-            !self.asked.contains(&e.key.as_str()) && keys_meant(&e.key, &[key]).is_some()
-        };
-        if self.table.entries.iter().any(|e| meant(&e)) {
-            return;
-        }
+    pub fn missing(&mut self, key: &'static str, example: &str) {
+        self.missing.push((key, example.to_owned()));
+    }
+
+    fn note_missing(&self, key: &str, example: &str, notes: &mut Notes) {
         let text = if self.place.is_empty() {
             Text::MissingKeyTop { key: key.into() }
         } else {
@@ -132,8 +149,9 @@ impl<'a> Fields<'a> {
         notes.push(finding);
     }
 
-    /// Notes every key nobody asked for. `elsewhere` says in which table a key belongs.
+    /// Notes every key nobody asked for, and every key that is missing, unless it is there by another spelling.
     pub fn close(self, notes: &mut Notes) {
+        let mut misspelt = Vec::new();
         for entry in &self.table.entries {
             if self.asked.contains(&entry.key.as_str()) {
                 continue;
@@ -145,7 +163,10 @@ impl<'a> Fields<'a> {
                 Text::UnknownKey { key, place: self.place.into() }
             };
             let hint = match keys_meant(&entry.key, &self.asked) {
-                Some(meant) => Text::WriteKey { key: meant.into() },
+                Some(meant) => {
+                    misspelt.push(meant);
+                    Text::WriteKey { key: meant.into() }
+                }
                 None => match home_of(&entry.key, self.place) {
                     Some("") => Text::KeyBelongsTop { key: entry.key.clone() },
                     Some(place) => Text::KeyBelongs { key: entry.key.clone(), place: place.into() },
@@ -153,6 +174,11 @@ impl<'a> Fields<'a> {
                 },
             };
             notes.push(Finding::error("unknown_key", entry.key_span.clone(), text).hint(hint));
+        }
+        for (key, example) in &self.missing {
+            if !misspelt.contains(key) {
+                self.note_missing(key, example, notes);
+            }
         }
     }
 
@@ -212,7 +238,7 @@ impl<'a> Fields<'a> {
 
     /// Text that must be there and not be empty.
     pub fn need_text(&mut self, key: &'static str, example: &str, notes: &mut Notes) -> Option<(&'a str, Span)> {
-        self.need(key, example, notes).and_then(|held| held.text(notes))
+        self.need(key, example).and_then(|held| held.text(notes))
     }
 
     /// `true` or `false`.
@@ -251,7 +277,7 @@ impl<'a> Fields<'a> {
         example: &str,
         notes: &mut Notes,
     ) -> Option<i64> {
-        self.need(key, example, notes).and_then(|held| held.whole(min, max, notes))
+        self.need(key, example).and_then(|held| held.whole(min, max, notes))
     }
 
     /// A gain in dB; 0 when absent.
@@ -307,8 +333,8 @@ impl<'a> Fields<'a> {
 
     /// The window `from`, `to`, both needed.
     pub fn window(&mut self, notes: &mut Notes) -> Option<Window> {
-        let from = self.need("from", "from = \"05:00\"", notes).and_then(|h| h.time(notes));
-        let to = self.need("to", "to = \"06:00\"", notes).and_then(|h| h.time(notes));
+        let from = self.need("from", "from = \"05:00\"").and_then(|h| h.time(notes));
+        let to = self.need("to", "to = \"06:00\"").and_then(|h| h.time(notes));
         Some(Window { from: from?, to: to? })
     }
 
@@ -848,7 +874,7 @@ pub fn fold(text: &str) -> String {
 /// The nearest of several names, if one is near enough to be meant.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = fold(name);
-    let allowed = 1 + name.chars().count() / 4;
+    let allowed = (name.chars().count() / 3).max(1);
     names
         .into_iter()
         .map(|other| (strsim::damerau_levenshtein(&name, &fold(other)), other))
@@ -881,12 +907,24 @@ pub fn read_id(text: &str, span: &Span, notes: &mut Notes) -> Option<Arc<str>> {
 }
 
 /// Ids that were taken, of one kind.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Ids {
     lines: HashMap<Arc<str>, usize>,
 }
 
 impl Ids {
+    /// Whether an id is taken.
+    pub fn has(&self, id: &str) -> bool {
+        self.lines.contains_key(id)
+    }
+
+    /// The ids in the order of the file.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.lines.iter().collect();
+        names.sort_unstable_by_key(|(id, line)| (**line, (*id).clone()));
+        names.into_iter().map(|(id, _)| &**id).collect()
+    }
+
     /// Takes an id; says so when somebody had it before.
     pub fn take(&mut self, id: &Arc<str>, span: &Span, notes: &mut Notes) {
         let line = notes.line_of(span);
@@ -1036,6 +1074,15 @@ const VIETNAMESE: &[(&str, &[&str])] = &[
     ("cuc_bo", &["local"]),
     ("tiep_song", &["slots"]),
 ];
+
+/// The English key for a Vietnamese one, or the same without marks.
+pub fn english_key(written: &str) -> String {
+    let folded = fold(written);
+    match VIETNAMESE.iter().find(|(vi, _)| *vi == folded) {
+        Some((_, keys)) => keys[0].to_owned(),
+        None => folded,
+    }
+}
 
 /// The key of a table that somebody meant by another spelling.
 fn keys_meant<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {

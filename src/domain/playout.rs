@@ -148,8 +148,10 @@ pub enum Event {
     },
     /// An event row of an edge: a list, an alarm, a config.
     Note(Write),
-    /// The program is to end.
+    /// The program is to end: what sounds is ended, nothing begins any more.
     ShutDown,
+    /// What sounded has ended: the last row.
+    Farewell,
 }
 
 /// Why a manual play did not happen.
@@ -285,6 +287,11 @@ impl Playout {
     /// The stage, for showing.
     pub fn stage(&self) -> &Stage {
         &self.stage
+    }
+
+    /// Sessions that start up to here have had their plan fixed.
+    pub fn fixed_until(&self) -> Wall {
+        self.fixed_until
     }
 
     /// What must survive a restart.
@@ -519,6 +526,9 @@ impl Playout {
                 let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
                 stage.shut_down(&self.light(now, &armed), out);
                 self.stage = stage;
+                self.changed = true;
+            }
+            Event::Farewell => {
                 out.push(Decision::Write(event_row(EventKind::Shutdown, now.wall(), None)));
                 self.changed = true;
             }

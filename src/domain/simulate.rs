@@ -146,6 +146,7 @@ impl World {
                 self.step(truth + -1, Event::Tick);
                 if absence == Absence::ShutDown {
                     self.step(truth, Event::ShutDown);
+                    self.step(truth, Event::Farewell);
                 }
                 let now = self.now(truth);
                 let playout = self.playout.take()?;

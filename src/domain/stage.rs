@@ -308,6 +308,57 @@ impl Voice {
     }
 }
 
+/// An airing on stage, for showing.
+#[derive(Clone, Debug)]
+pub struct OnStage {
+    /// Its id.
+    pub airing_id: String,
+    /// Whose session.
+    pub source: Arc<str>,
+    /// Plain slot id.
+    pub slot: Arc<str>,
+    /// The session's name.
+    pub slot_name: Arc<str>,
+    /// Plain clip id; none for a relay window.
+    pub clip_id: Option<Arc<str>>,
+    /// Title.
+    pub title: Option<Arc<str>>,
+    /// When it is to sound.
+    pub planned_at: Wall,
+    /// When it began.
+    pub started_at: Option<Wall>,
+    /// How much has sounded, milliseconds.
+    pub played_ms: Option<i64>,
+    /// Its length, milliseconds.
+    pub clip_ms: Option<i64>,
+    /// Why it will not sound.
+    pub forbidden: Option<Reason>,
+}
+
+impl OnStage {
+    /// An item of a session that is not on stage yet.
+    pub fn planned(session: &Session, item: usize, programme: &Programme) -> OnStage {
+        OnStage::of(&Run::new(session.clone(), Kind::Scheduled), item, programme)
+    }
+
+    fn of(run: &Run, index: usize, programme: &Programme) -> OnStage {
+        let planned = &run.session.items[index];
+        OnStage {
+            airing_id: run.airing_id(index, programme),
+            source: run.session.source.clone(),
+            slot: run.session.slot.clone(),
+            slot_name: run.session.name.clone(),
+            clip_id: planned.clip_id.clone(),
+            title: planned.clip.as_ref().map(|c| c.title.clone()),
+            planned_at: planned.planned_at,
+            started_at: run.items[index].began.map(|(ns, _)| Wall(ns.div_euclid(1_000_000))),
+            played_ms: None,
+            clip_ms: Some(planned.length_ms),
+            forbidden: planned.forbidden,
+        }
+    }
+}
+
 /// How an emergency stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct EmergencyRun {
@@ -478,6 +529,31 @@ impl Stage {
     /// Whether a round of an emergency has the air.
     pub fn in_emergency(&self) -> bool {
         self.round.is_some()
+    }
+
+    /// What sounds, or the relay window that runs.
+    pub fn on_air(&self, programme: &Programme) -> Option<OnStage> {
+        let voice = self.voice.as_ref().filter(|v| v.begun)?;
+        let shown = OnStage::of(self.run(&voice.run)?, voice.item, programme);
+        Some(OnStage { played_ms: Some(voice.offset_ms + voice.progress_ms), ..shown })
+    }
+
+    /// The first airing planned after `after` among the sessions on stage.
+    pub fn next_planned(&self, after: Wall, programme: &Programme) -> Option<OnStage> {
+        let runs = self.runs.iter().chain(self.round.as_deref());
+        let waiting = runs.flat_map(|run| {
+            let items = run.items.iter().zip(&run.session.items).enumerate();
+            items
+                .filter(|(_, (i, p))| i.progress == Progress::Waiting && p.planned_at > after)
+                .map(move |(i, _)| (run, i))
+        });
+        let (run, index) = waiting.min_by_key(|(run, i)| run.session.items[*i].planned_at)?;
+        Some(OnStage::of(run, index, programme))
+    }
+
+    /// Whether something was told to end and has not reported yet.
+    pub fn is_dying(&self) -> bool {
+        !self.dying.is_empty()
     }
 
     /// Whether a relay window has the air.
@@ -1549,9 +1625,10 @@ impl Stage {
         }
     }
 
-    /// Ends what sounds because the program ends: the row says so.
+    /// Ends what sounds because the program ends: the row says so, and nothing begins any more.
     pub fn shut_down(&mut self, light: &Light, out: &mut Vec<Decision>) {
         self.cut_voice(self.now, Reason::Stopped, light, out);
+        self.absence = Some(Absence::ShutDown);
     }
 
     /// The box was away: what sounded when it left is closed with what is known of it, lower bounds all.

@@ -62,7 +62,10 @@ pub fn check_station(
     checker.names();
     checker.references();
     checker.quiet();
-    checker.offers();
+    if local.is_some() || config.local.is_none() {
+        // A list that is refused for now has no places: its own findings say what to do.
+        checker.offers();
+    }
     checker.gains();
     checker.permissions();
     let mut found = checker.found;
@@ -134,10 +137,10 @@ impl<'a> Checker<'a> {
             }
             for w in &list.withdrawals {
                 match &w.what {
-                    Withdrawn::Clip(r) => self.reference(&held, r, "clip"),
-                    Withdrawn::Offer(r) => self.reference(&held, r, "offer"),
+                    Withdrawn::Clip(r) => self.reference(&held, r, "withdrawn clip"),
+                    Withdrawn::Offer(r) => self.reference(&held, r, "withdrawn offer"),
                     Withdrawn::Slot(r) => self.reference(&held, r, "slot"),
-                    Withdrawn::Emergency(r) => self.reference(&held, r, "emergency"),
+                    Withdrawn::Emergency(r) => self.reference(&held, r, "withdrawn emergency"),
                 }
             }
         }
@@ -156,6 +159,9 @@ impl<'a> Checker<'a> {
         if !ids.contains(&&*r.id) {
             let text = match kind {
                 "campaign" => Text::MissingTopicAbove { id: r.id.to_string(), source: source.into() },
+                "slot" | "withdrawn clip" | "withdrawn offer" | "withdrawn emergency" => {
+                    Text::NothingAbove { id: r.id.to_string(), source: source.into() }
+                }
                 _ => Text::MissingAbove { id: r.id.to_string(), source: source.into() },
             };
             let hint = match nearest(&r.id, ids.iter().copied()) {
@@ -434,7 +440,7 @@ fn day(zone: Zone, at: Wall) -> String {
 }
 
 fn ids<'l>(list: &'l List, kind: &str) -> Vec<&'l str> {
-    match kind {
+    match kind.trim_start_matches("withdrawn ") {
         "clip" => list.clips.iter().map(|x| &*x.id).collect(),
         "rotation" => list.rotations.iter().map(|x| &*x.id).collect(),
         "offer" => list.offers.iter().map(|x| &*x.id).collect(),

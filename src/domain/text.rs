@@ -96,7 +96,12 @@ sentences! {
     CommaBetween {} =>
         "đặt dấu phẩy giữa hai mục: {{ clip = \"luat\", days = \"T2\" }}",
         "put a comma between two entries: {{ clip = \"luat\", days = \"T2\" }}";
-    UnclosedQuote {} => "thiếu dấu nháy đóng", "a closing quote is missing";
+    UnclosedQuote {} => "thiếu một dấu nháy", "a quote is missing";
+    CommentOrKey {} =>
+        "nếu là ghi chú, thêm # ở đầu dòng; nếu không, viết dạng khóa = \"giá trị\"",
+        "put # in front of a comment; else write key = \"value\"";
+    KeyWithMarks { key: String } => "khóa \"{key}\" có ký tự không dùng được", "the key \"{key}\" has characters that cannot be used";
+    DeleteIt {} => "xóa ký tự đó (đặt con trỏ ngay sau nó rồi bấm Backspace)", "delete it (put the cursor behind it and press Backspace)";
     Backslash {} => "dấu \\ trong chữ có nghĩa đặc biệt", "a \\ in a text has a special meaning";
     SlashInstead {} => "trong đường dẫn viết / thay cho \\", "in a path write / in place of \\";
     Unquoted { text: String } => "\"{text}\" phải đặt trong dấu nháy", "\"{text}\" needs quotes";
@@ -304,6 +309,7 @@ sentences! {
         "the relay \"{slot}\" on {date} runs into quiet hours: it will be cut at {at}";
     NoSuchSecond { slot: String, text: String } => "buổi phát \"{slot}\": giờ {text} không tồn tại (đổi giờ mùa hè), hôm đó không phát", "the slot \"{slot}\": the time {text} does not exist (summer time), it does not air that day";
     MissingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\": sẽ không phát", "the list of \"{source}\" has no \"{id}\": it will not air";
+    NothingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\"", "the list of \"{source}\" has no \"{id}\"";
     MissingTopicAbove { id: String, source: String } => "danh sách của \"{source}\" không có đợt hoặc chủ đề \"{id}\": lượt phát sẽ không được tính vào", "the list of \"{source}\" has no campaign or topic \"{id}\": airings will not count in it";
     LocalListMissing { id: String } => "danh sách của xã không có \"{id}\"", "the commune's list has no \"{id}\"";
     OfferWithoutPlace { offer: String } =>
@@ -338,6 +344,9 @@ sentences! {
     WriteFile { line: String } => "tệp có trong thư mục: viết {line}", "the folder has: write {line}";
     CopyFile {} => "chép tệp vào thư mục đó, hoặc sửa tên", "copy the file into that folder, or mend the name";
     FolderUnreadable { folder: String, cause: String } => "không đọc được thư mục \"{folder}\": {cause}", "cannot read the folder \"{folder}\": {cause}";
+    ConfigRefused { file: String, errors: usize } =>
+        "không dùng được cấu hình \"{file}\": {errors} lỗi ở trên; sửa xong chạy loaxa check để xem lại",
+        "cannot use the config \"{file}\": {errors} errors above; mend them and run loaxa check";
     FileUnreadable { file: String, cause: String } => "không đọc được tệp \"{file}\": {cause}", "cannot read the file \"{file}\": {cause}";
     LocalListAbsent { file: String, cause: String } => "không đọc được danh sách của xã \"{file}\": {cause}", "cannot read the commune's list \"{file}\": {cause}";
     AllGood { files: usize } => "Không có lỗi ({files} tệp)", "No mistakes ({files} files)";
@@ -851,12 +860,234 @@ sentences! {
         "the name \"{name}\" in [output] device is not in the list";
 
     // ---- the daemon (daemon/, edge/control.rs)
+    /// A part of the daemon does not start.
+    StartFails { what: String, why: String } =>
+        "không khởi động được phần \"{what}\": {why}",
+        "cannot start \"{what}\": {why}";
+    /// The state folder cannot be used.
+    StateDirUnusable { dir: String, why: String } =>
+        "không dùng được thư mục dữ liệu \"{dir}\": {why}\n  Kiểm tra [state] dir và quyền ghi của người dùng loaxa",
+        "cannot use the state folder \"{dir}\": {why}\n  Check [state] dir and that the user loaxa may write there";
+    /// Another daemon has the state folder.
+    AlreadyRunning { dir: String } =>
+        "đã có một chương trình loaxa đang chạy với thư mục \"{dir}\"\n  Xem: systemctl status loaxa",
+        "another loaxa is running with \"{dir}\"\n  See: systemctl status loaxa";
+    /// Up and running.
+    DaemonReady { station: String } =>
+        "{station}: sẵn sàng",
+        "{station}: ready";
+    /// Ending softly.
+    DaemonEnds {} =>
+        "đang dừng chương trình",
+        "ending";
+    /// Rows did not reach the disk before the end.
+    RowsLeftUnwritten {} =>
+        "một số dòng nhật ký chưa ghi được xuống thẻ nhớ trước khi dừng",
+        "some rows of the log had not reached the disk when the program ended";
+    /// A clip has no file that can be played.
+    AudioAbsent { airing: String } =>
+        "không phát được \"{airing}\": thiếu tệp âm thanh\n  Chép tệp vào thư mục clips rồi chạy: loaxa check",
+        "cannot play \"{airing}\": its audio file is missing\n  Copy the file into the clips folder and run: loaxa check";
+    /// A list came into force.
+    ListReceived { source: String, serial: u64, at: String } =>
+        "{source}: Đã nhận bản mới số {serial} lúc {at}",
+        "{source}: list {serial} came into force at {at}";
+    /// The clock cannot be believed.
+    ClockUnknown {} =>
+        "Chưa phát: chưa có giờ chính xác\n  Nối mạng để lấy giờ, hoặc lắp đồng hồ có pin rồi đặt trust = \"rtc\"",
+        "Not playing: the time is not known\n  Connect the network, or fit a battery-backed clock and set trust = \"rtc\"";
+    /// A person silenced the station.
+    StoppedAlarm { since: String, by: String, days: i64 } =>
+        "Đã dừng từ {since} {by} ({days} ngày)\n  Phát tiếp: loaxa resume",
+        "Stopped since {since} {by} ({days} days)\n  To go on: loaxa resume";
+    /// A source is silent.
+    NoContact { source: String, since: String } =>
+        "Mất liên lạc với {source} từ {since}\n  Kiểm tra mạng; lịch đã nhận vẫn phát bình thường",
+        "No contact with {source} since {since}\n  Check the network; what was received goes on airing";
+    /// A list is no longer valid.
+    ListExpired { source: String, at: String } =>
+        "Danh sách của {source} đã hết hạn lúc {at}: bài của {source} không phát nữa\n  Báo {source} phát hành lại, rồi chạy: loaxa sync",
+        "The list of {source} expired at {at}: its clips air no more\n  Ask {source} to publish again, then run: loaxa sync";
+    /// A list will soon not be valid.
+    ListExpiresSoon { source: String, at: String } =>
+        "Danh sách của {source} sẽ hết hạn lúc {at}",
+        "The list of {source} expires at {at}";
+    /// An offer finds no place.
+    OfferHasNoPlace { offer: String } =>
+        "Bản tin \"{offer}\" không có chỗ trong buổi phát nào\n  Thêm {{ offers = \"priority\" }} vào items của một buổi trong local.toml",
+        "Offer \"{offer}\" has no place in any session\n  Add {{ offers = \"priority\" }} to the items of a session in local.toml";
+    /// A changed config was refused.
+    ConfigNotTaken { finding: String } =>
+        "không nhận cấu hình mới, vẫn dùng cấu hình cũ: {finding}\n  Chạy loaxa check để xem mọi chỗ sai",
+        "the changed config is refused, the old one stays in force: {finding}\n  Run loaxa check to see every mistake";
+    /// A changed config is in force.
+    ConfigTaken {} =>
+        "đã nhận cấu hình mới",
+        "the changed config is in force";
+    /// A change that a restart only can bring into force.
+    NeedsRestart {} =>
+        "thay đổi state.dir hoặc station.id chỉ có hiệu lực sau khi khởi động lại\n  Chạy: sudo systemctl restart loaxa",
+        "a change of state.dir or station.id needs a restart\n  Run: sudo systemctl restart loaxa";
+    /// No such clip.
+    NoSuchClip { clip: String } =>
+        "không có bài \"{clip}\"\n  Bài của đài viết mã (ban-tin), bài cấp trên viết đơn vị/mã (tinh/cd1), âm thử viết tone",
+        "there is no clip \"{clip}\"\n  The station's own by id (ban-tin), others as SOURCE/ID (tinh/cd1), the test tone as tone";
+    /// Something airs already.
+    PlayBusy {} =>
+        "không phát được bây giờ: đang có bài trên loa",
+        "cannot play now: something is on the air";
+    /// A rule or a person forbids it.
+    PlayForbidden { reason: String } =>
+        "không phát: {reason}",
+        "not played: {reason}";
+    /// State: stopped.
+    StateStopped {} => "Đã dừng", "Stopped";
+    /// State: on air.
+    StateOnAir { title: String } => "Đang phát: {title}", "On air: {title}";
+    /// State: no time.
+    StateWaitingForClock {} => "Chưa phát: chưa có giờ chính xác", "Not playing: the time is not known";
+    /// State: waiting.
+    StateIdle {} => "Chờ đến giờ", "Waiting";
     /// An amplifier command failed.
     HookFails { command: String, why: String } =>
         "không chạy được lệnh \"{command}\" để bật/tắt tăng âm: {why}\n  Kiểm tra on_start, on_stop trong [output] và chạy thử lệnh ấy",
         "cannot run \"{command}\" to switch the amplifier: {why}\n  Check on_start and on_stop in [output] and try the command by hand";
 
     // ---- commands (cli/)
+    /// Nobody listens on the socket.
+    NoDaemon { dir: String } =>
+        "chương trình phát thanh không chạy (thư mục dữ liệu \"{dir}\")\n  Khởi động: sudo systemctl start loaxa",
+        "the daemon is not running (state folder \"{dir}\")\n  Start it: sudo systemctl start loaxa";
+    /// The socket may not be opened.
+    SocketNoAccess { file: String, why: String } =>
+        "không nối được với chương trình phát thanh qua \"{file}\": {why}\n  Chạy bằng sudo, hoặc thêm người dùng vào nhóm loaxa",
+        "cannot reach the daemon through \"{file}\": {why}\n  Use sudo, or join the group loaxa";
+    /// The daemon went away.
+    DaemonSilent { why: String } =>
+        "chương trình phát thanh không trả lời: {why}\n  Xem: journalctl -u loaxa -n 50",
+        "the daemon did not answer: {why}\n  See: journalctl -u loaxa -n 50";
+    /// A trial.
+    TrialNote {} =>
+        "BẢN THỬ: máy này chạy thử (LOAXA_TRIAL=1)",
+        "TRIAL: this machine runs a trial (LOAXA_TRIAL=1)";
+    /// What comes next.
+    NextAiring { at: String, title: String } =>
+        "Bài tiếp theo: {at} {title}",
+        "Next: {at} {title}";
+    /// Nothing comes.
+    NothingPlanned {} =>
+        "Không có bài nào trong lịch",
+        "Nothing is planned";
+    /// The clock.
+    ClockLine { now: String, state: String } =>
+        "Đồng hồ: {now} ({state})",
+        "Clock: {now} ({state})";
+    /// The output.
+    OutputLine { device: String } =>
+        "Đầu ra: {device}",
+        "Output: {device}";
+    /// A source.
+    SourceLine { source: String, serial: String, last: String, expires: String } =>
+        "Đơn vị gửi {source}: bản số {serial}, liên lạc lần cuối {last}, hết hạn {expires}",
+        "Source {source}: list {serial}, last contact {last}, expires {expires}";
+    /// The log.
+    LogLine { seq: u64, head: String, up: String } =>
+        "Nhật ký: {seq} dòng, mã cuối {head}; chạy được {up}",
+        "Log: {seq} rows, head {head}; up for {up}";
+    /// Something is wrong.
+    AlarmLine { since: String, text: String } =>
+        "CẢNH BÁO (từ {since}): {text}",
+        "CẢNH BÁO (since {since}): {text}";
+    /// A duration cannot be read.
+    ArgumentDuration { text: String } =>
+        "không hiểu khoảng thời gian \"{text}\"\n  Viết như 90s, 30m, 2h",
+        "cannot read the duration \"{text}\"\n  Write it like 90s, 30m, 2h";
+    /// A time cannot be read.
+    ArgumentTime { text: String } =>
+        "không hiểu thời điểm \"{text}\"\n  Viết như 2022-10-05T05:30 hoặc 2022-10-05",
+        "cannot read the time \"{text}\"\n  Write it like 2022-10-05T05:30 or 2022-10-05";
+    /// A stretch of time cannot be read.
+    BadStretch { text: String } =>
+        "không hiểu khoảng \"{text}\"\n  Viết lúc đầu..lúc cuối, như 2022-10-05T05:37..2022-10-05T05:50",
+        "cannot read the stretch \"{text}\"\n  Write FROM..TO, like 2022-10-05T05:37..2022-10-05T05:50";
+    /// A step of the clock cannot be read.
+    BadStep { text: String } =>
+        "không hiểu bước nhảy đồng hồ \"{text}\"\n  Viết như 2022-10-05T05:37=+1h hoặc 2022-10-05T05:37=-90s",
+        "cannot read the clock step \"{text}\"\n  Write it like 2022-10-05T05:37=+1h or 2022-10-05T05:37=-90s";
+    /// The end lies before the beginning.
+    FromAfterTo {} =>
+        "--from phải trước --to",
+        "--from must come before --to";
+    /// Silent until a time.
+    StoppedUntil { until: String } =>
+        "Đã dừng đến {until}\n  Phát tiếp sớm hơn: loaxa resume",
+        "Stopped until {until}\n  To go on earlier: loaxa resume";
+    /// Silent until resumed.
+    StoppedForGood {} =>
+        "Đã dừng cho đến khi bật lại\n  Phát tiếp: loaxa resume",
+        "Stopped until resumed\n  To go on: loaxa resume";
+    /// Going on.
+    Resumed {} =>
+        "Phát tiếp theo lịch",
+        "Going on by the schedule";
+    /// A clip has begun.
+    PlayBegan { airing: String } =>
+        "Đang phát ({airing})",
+        "Playing ({airing})";
+    /// A clip has ended.
+    PlayedWhole { airing: String, length: String } =>
+        "Đã phát đủ {length} ({airing})",
+        "Played {length} ({airing})";
+    /// No source in the config.
+    NoSources {} =>
+        "cấu hình không có đơn vị gửi nào ([[source]])",
+        "the config names no source ([[source]])";
+    /// A new list.
+    SyncNew { source: String, serial: u64 } =>
+        "{source}: đã nhận bản mới số {serial}",
+        "{source}: list {serial} came into force";
+    /// Nothing new.
+    SyncSame { source: String, serial: String } =>
+        "{source}: không có gì mới (bản số {serial})",
+        "{source}: nothing new (list {serial})";
+    /// Not reached or refused.
+    SyncFailed { source: String, why: String } =>
+        "{source}: chưa nhận được: {why}",
+        "{source}: not received: {why}";
+    /// A list is not good.
+    ListRefused { file: String } =>
+        "danh sách \"{file}\" có lỗi",
+        "the list \"{file}\" has errors";
+    /// A list does not say whose it is.
+    ListWithoutSource { file: String } =>
+        "danh sách \"{file}\" không ghi đơn vị gửi\n  Thêm dòng đầu: source = \"tinh\"",
+        "the list \"{file}\" does not say whose it is\n  Add as its first line: source = \"tinh\"";
+    /// A list of a source the config does not name.
+    ListOfUnknownSource { file: String, source: String } =>
+        "danh sách \"{file}\" là của \"{source}\", nhưng cấu hình không có đơn vị gửi này\n  Thêm [[source]] id = \"{source}\" vào station.toml",
+        "the list \"{file}\" is from \"{source}\", which the config does not name\n  Add [[source]] id = \"{source}\" to station.toml";
+    /// Heading.
+    HeadDate {} => "Ngày", "Date";
+    /// Heading.
+    HeadTime {} => "Giờ", "Time";
+    /// Heading.
+    HeadSession {} => "Buổi phát", "Session";
+    /// Heading.
+    HeadClipId {} => "Mã bài", "Clip";
+    /// Heading.
+    HeadTitle {} => "Tiêu đề", "Title";
+    /// Heading.
+    HeadLength {} => "Thời lượng", "Length";
+    /// Heading.
+    HeadNote {} => "Ghi chú", "Note";
+    /// Heading.
+    HeadStart {} => "Bắt đầu", "Start";
+    /// Heading.
+    HeadPlayed {} => "Đã phát", "Played";
+    /// Heading.
+    HeadOutcome {} => "Kết quả", "Outcome";
+    /// Heading.
+    HeadReason {} => "Lý do", "Reason";
 }
 
 /// The outcome as shown on screen and in reports.
@@ -955,6 +1186,21 @@ pub fn priority_words(priority: Priority, language: Language) -> &'static str {
         (Priority::Normal, Language::Vi) => "Thông thường",
         (Priority::Normal, Language::En) => "Normal",
     }
+}
+
+/// Why the system refused something, for the cause of a message; what has no words here is told as the system says it.
+pub fn system_words(error: &std::io::Error, language: Language) -> String {
+    use std::io::ErrorKind;
+    let (vi, en) = match error.kind() {
+        ErrorKind::NotFound => ("không có tệp hoặc thư mục này", "there is no such file or folder"),
+        ErrorKind::PermissionDenied => ("không có quyền", "permission denied"),
+        ErrorKind::IsADirectory => ("đây là thư mục, không phải tệp", "it is a folder, not a file"),
+        ErrorKind::NotADirectory => ("đây không phải thư mục", "it is not a folder"),
+        ErrorKind::StorageFull => ("đĩa đã đầy", "the disk is full"),
+        ErrorKind::ReadOnlyFilesystem => ("đĩa chỉ cho đọc", "the disk is read-only"),
+        _ => return error.to_string(),
+    };
+    if language == Language::Vi { vi.into() } else { en.into() }
 }
 
 /// A length of time in words, rounded to seconds: `1 phút 5 giây`.

@@ -562,7 +562,8 @@ impl AiringLog {
         let all = from.is_none() && to.is_none();
         let (from, to) = (from.map_or(i64::MIN, |w| w.0), to.map_or(i64::MAX, |w| w.0));
         let query = if all {
-            "SELECT min(seq), max(seq) FROM rows WHERE ?1 < ?2"
+            // Two questions, so that each is answered from one end of the table.
+            "SELECT (SELECT min(seq) FROM rows), (SELECT max(seq) FROM rows) WHERE ?1 < ?2"
         } else {
             "SELECT min(seq), max(seq) FROM rows WHERE planned_at_ms >= ?1 AND planned_at_ms < ?2"
         };
@@ -608,7 +609,7 @@ impl AiringLog {
             let seq = number(row, 0).map_err(&on)?;
             let damaged = || LogError::Damaged { what: "row", path: self.path.clone() };
             let body = row.get_ref(1).map_err(&on)?.as_str().map_err(|_| damaged())?;
-            if filter.looks_inside() && !Row::parse(body).is_some_and(|r| filter.passes(&r)) {
+            if filter.looks_inside() && !filter.passes(&Row::parse(body).ok_or_else(damaged)?) {
                 continue;
             }
             each(seq, body)?;
@@ -1161,6 +1162,7 @@ fn write_all(shared: &Shared, mut log: Option<Box<dyn Committer>>, mut open: Ope
                 queue.rows -= done.as_ref().map_or(0, Batch::rows);
                 queue.writes -= done.as_ref().map_or(0, |b| b.writes.len());
                 let healed = queue.failing.take().is_some();
+                queue.hurry = false;
                 drop(queue);
                 let tokens = done.map(|b| b.tokens).unwrap_or_default();
                 if tokens.is_empty() {

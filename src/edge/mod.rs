@@ -6,6 +6,7 @@ pub mod clip_store;
 pub mod control;
 pub mod decoder;
 pub mod file_server;
+pub mod folder;
 pub mod http;
 pub mod published;
 pub mod speaker;

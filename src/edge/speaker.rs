@@ -45,6 +45,10 @@ const LINGER_NS: i64 = 3_000 * MS;
 const RUN_OUT_NS: i64 = 120 * MS;
 /// A stream that takes no frame for so long is dead.
 const DEAD_NS: i64 = 1_000 * MS;
+/// A stream just opened may take so long: a sound server asleep renders in blocks of two seconds.
+const SLOW_START_NS: i64 = 2_500 * MS;
+/// Looks that find a stream advancing before it counts as started.
+const SETTLED: u32 = 4;
 /// An attempt to open that takes longer is said to fail, though it goes on.
 const OPEN_SLOW_NS: i64 = 2_000 * MS;
 const BACK_OFF_FIRST_NS: i64 = 250 * MS;
@@ -340,6 +344,9 @@ struct Open {
     running: bool,
     frames: u64,
     advanced_at: i64,
+    /// Looks that found more frames taken.
+    advances: u32,
+    /// Looks since then.
     looks: u32,
 }
 
@@ -579,7 +586,7 @@ impl Control {
             Output::Closed => {}
         }
         let first = self.armed.iter().filter(|a| a.begun.is_none()).min_by_key(|a| a.play.at_boot_ns);
-        match first {
+        let wanted = match first {
             Some(a) => a
                 .play
                 .format
@@ -587,7 +594,9 @@ impl Control {
                 // The clip is slow to open: the device does not wait for it.
                 .or_else(|| (a.play.at_boot_ns - now < OPEN_AHEAD_NS / 2).then_some(USUAL)),
             None => self.lost.as_ref().map(|_| USUAL),
-        }
+        };
+        // Few cards run at telephone rates, and what a sound server makes of them is worse than the filter here.
+        wanted.map(|f| if f.rate < 44_100 { Format { rate: USUAL.rate, ..f } } else { f })
     }
 
     /// Tells decoding threads for which format to decode; those told another one begin anew.
@@ -830,8 +839,14 @@ impl Control {
         match result {
             Ok(stream) => {
                 stream.shared.renderer().set_gate(self.gate.clone());
-                self.output =
-                    Output::Open(Box::new(Open { stream, running: false, frames: 0, advanced_at: now, looks: 0 }));
+                self.output = Output::Open(Box::new(Open {
+                    stream,
+                    running: false,
+                    frames: 0,
+                    advanced_at: now,
+                    advances: 0,
+                    looks: 0,
+                }));
                 self.rest(now);
                 for a in &mut self.armed {
                     a.placed = false;
@@ -866,12 +881,14 @@ impl Control {
         if frames != open.frames {
             open.frames = frames;
             open.advanced_at = now;
+            open.advances = open.advances.saturating_add(1);
             open.looks = 0;
             return;
         }
         // Counting looks as well: a speaker that was held up itself must not blame the device.
         open.looks += 1;
-        if now - open.advanced_at > DEAD_NS && open.looks >= 6 {
+        let patience = if open.advances < SETTLED { SLOW_START_NS } else { DEAD_NS };
+        if now - open.advanced_at > patience && open.looks >= 6 {
             let name = self.device.to_string();
             self.dead(Text::DeviceStoodStill { name });
         }
@@ -1176,7 +1193,7 @@ impl Convert {
         // files that is some hundred frames; an odd one takes the slower filter that needs no such multiple.
         let resampler: Box<dyn Resampler<f32>> = if a / gcd(a, b) <= 2_000 && b / gcd(a, b) <= 2_000 {
             let window = WindowFunction::BlackmanHarris2;
-            Box::new(Fft::new_custom(a, b, 1_024, 1, channels, window, FixedSync::Both).map_err(|e| e.to_string())?)
+            Box::new(Fft::new_custom(a, b, 2_048, 1, channels, window, FixedSync::Both).map_err(|e| e.to_string())?)
         } else {
             let sinc = SincInterpolationParameters::default();
             let ratio = b as f64 / a as f64;

@@ -386,15 +386,14 @@ pub fn snr_db(heard: &[f32], reference: &[f32]) -> Vec<f64> {
         v
     };
     let heard = wide(heard);
-    let mut spectrum = forward.make_output_vec();
+    let (mut spectrum, mut other) = (forward.make_output_vec(), forward.make_output_vec());
     forward.process(&mut wide(reference), &mut spectrum).unwrap();
+    forward.process(&mut heard.clone(), &mut other).unwrap();
+    let turn = |k: usize, delay: f64| -2.0 * std::f64::consts::PI * k as f64 * delay / size as f64;
     let shifted = |delay: f64| {
         let mut s = spectrum.clone();
         for (k, c) in s.iter_mut().enumerate() {
-            *c *= realfft::num_complex::Complex::from_polar(
-                1.0,
-                -2.0 * std::f64::consts::PI * k as f64 * delay / size as f64,
-            );
+            *c *= realfft::num_complex::Complex::from_polar(1.0, turn(k, delay));
         }
         s[0].im = 0.0;
         s[size / 2].im = 0.0;
@@ -403,19 +402,17 @@ pub fn snr_db(heard: &[f32], reference: &[f32]) -> Vec<f64> {
         out.iter_mut().for_each(|x| *x /= size as f64);
         out
     };
-    let error = |delay: f64| {
-        let r = shifted(delay);
-        let gain = r.iter().zip(&heard).map(|(r, h)| r * h).sum::<f64>() / r.iter().map(|r| r * r).sum::<f64>();
-        r.iter().zip(&heard).map(|(r, h)| (h - gain * r).powi(2)).sum::<f64>()
+    let cross: Vec<(f64, f64)> = spectrum.iter().zip(&other).map(|(r, h)| h * r.conj()).map(|c| (c.re, c.im)).collect();
+    let likeness = |delay: f64| {
+        cross.iter().enumerate().map(|(k, (re, im))| re * turn(k, delay).cos() + im * turn(k, delay).sin()).sum::<f64>()
     };
-    // The error is a parabola around the right delay: narrow down.
+    // The likeness is a hill around the right delay: climb it in ever smaller steps.
     let (mut centre, mut width) = (0.0, 2.0);
-    for _ in 0..7 {
-        centre = (-4..=4)
-            .map(|i| centre + width * f64::from(i) / 4.0)
-            .min_by(|a, b| error(*a).total_cmp(&error(*b)))
-            .unwrap();
-        width /= 3.0;
+    for _ in 0..9 {
+        let tried: Vec<(f64, f64)> =
+            (-3..=3).map(|i| centre + width * f64::from(i) / 3.0).map(|delay| (likeness(delay), delay)).collect();
+        centre = tried.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap().1;
+        width /= 2.5;
     }
     let r = shifted(centre);
     let gain = r.iter().zip(&heard).map(|(r, h)| r * h).sum::<f64>() / r.iter().map(|r| r * r).sum::<f64>();

@@ -8,7 +8,7 @@ use crate::domain::config::{
     Config, Daypart, Device, Language, Local, Origin, Output, QuietMain, QuietOpen, Source, State, Station, Trust,
 };
 use crate::domain::document::{self, Value};
-use crate::domain::fields::{Fields, Ids, Notes, keep_beside_syntax_errors, nearest, read_id};
+use crate::domain::fields::{Fields, Ids, Notes, nearest, read_id};
 use crate::domain::findings::{Finding, Reading};
 use crate::domain::playlist::{LOCAL, Span};
 use crate::domain::text::Text;
@@ -31,15 +31,7 @@ pub fn read_config(bytes: &[u8], trial: bool) -> Reading<Config> {
     let mut notes = Notes::new(text, form_findings);
     let Value::Table(table) = &root.value else { return Reading::settle(None, notes.list) };
     let config = config(Fields::new(table, 0..0, ""), trial, &mut notes);
-    let mut findings = notes.list;
-    if broken > 0 {
-        let mut index = 0;
-        findings.retain(|f| {
-            index += 1;
-            index <= broken || keep_beside_syntax_errors(f)
-        });
-    }
-    Reading::settle(config, findings)
+    Reading::settle(config, notes.settled(broken))
 }
 
 fn config(mut top: Fields<'_>, trial: bool, notes: &mut Notes) -> Option<Config> {
@@ -47,7 +39,7 @@ fn config(mut top: Fields<'_>, trial: bool, notes: &mut Notes) -> Option<Config>
         Some(fields) => station(fields, notes),
         None => {
             if !top.has("station") {
-                top.missing("station", "[station]", notes);
+                top.missing("station", "[station]");
             }
             None
         }
@@ -63,7 +55,7 @@ fn config(mut top: Fields<'_>, trial: bool, notes: &mut Notes) -> Option<Config>
     let mut dayparts = Vec::new();
     for mut fields in top.tables("daypart", "[[daypart]]", notes) {
         let window = fields.window(notes);
-        let gain = fields.need("gain_db", "gain_db = -6.0", notes).and_then(|h| h.gain(notes));
+        let gain = fields.need("gain_db", "gain_db = -6.0").and_then(|h| h.gain(notes));
         fields.close(notes);
         dayparts.extend(window.zip(gain).map(|(window, gain_db)| Daypart { window, gain_db }));
     }
@@ -169,7 +161,7 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
             notes.push(Finding::error("bad_id", span.clone(), Text::LocalIsTaken {}));
         }
     }
-    f.need("origin", "origin = \"tinh\"", notes);
+    f.need("origin", "origin = \"tinh\"");
     let origin = f.choice(
         "origin",
         &[
@@ -194,7 +186,7 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
             );
         }
     }
-    let keys = f.need("public_keys", "public_keys = [\"RWQ...\"]", notes);
+    let keys = f.need("public_keys", "public_keys = [\"RWQ...\"]");
     let mut public_keys = Vec::new();
     if let Some(held) = keys {
         if matches!(&held.node.value, Value::List(list) if list.is_empty()) {
@@ -339,7 +331,7 @@ fn also(mut f: Fields<'_>, notes: &mut Notes) -> Option<(Window, QuietDays)> {
 }
 
 fn open(mut f: Fields<'_>, notes: &mut Notes) -> Option<QuietOpen> {
-    let date = f.need("date", "date = \"2026-02-16\"", notes).and_then(|h| h.date(notes));
+    let date = f.need("date", "date = \"2026-02-16\"").and_then(|h| h.date(notes));
     let window = f.window(notes);
     let by = f.need_text("by", "by = \"Nguyễn Văn A\"", notes).map(|(t, _)| t.to_owned());
     if let Some(window) = window

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::cron::{Cron, CronError, Recurrence};
 use crate::domain::document::{self, Value};
-use crate::domain::fields::{self, Fields, Held, Ids, Notes, is_inside, keep_beside_syntax_errors, nearest, read_id};
+use crate::domain::fields::{self, Fields, Held, Ids, Notes, is_inside, nearest, read_id};
 use crate::domain::findings::{Finding, Reading};
 use crate::domain::playlist::{
     At, Campaign, Clip, ClipKind, Dates, Emergency, Group, Item, LOCAL, List, Offer, Priority, Ref, Rotation, Skip,
@@ -58,33 +58,35 @@ pub fn read_list(bytes: &[u8], form: Form) -> Reading<List> {
         Form::Published => document::read_json(text),
         Form::Local | Form::Handwritten => document::read_toml(text),
     };
-    let broken = !form_findings.is_empty();
+    let broken = form_findings.len();
     let mut notes = Notes::new(text, form_findings);
     let Value::Table(table) = &root.value else {
         notes.push(Finding::error("wrong_type", root.span.clone(), Text::WantObject {}));
         return Reading::settle(None, notes.list);
     };
-    let mut reader = Reader { form, list: List::default(), notes };
-    let before = reader.notes.list.len();
+    let mut reader = Reader { form, list: List::default(), declared: Declared::default(), notes };
     reader.list(Fields::new(table, 0..0, ""));
-    if !broken {
+    if broken == 0 {
         reader.references();
     }
-    let mut findings = reader.notes.list;
-    if broken {
-        // A slip of form moves what follows under another header: only what is wrong in itself is worth saying.
-        let mut index = 0;
-        findings.retain(|f| {
-            index += 1;
-            index <= before || keep_beside_syntax_errors(f)
-        });
-    }
-    Reading::settle(Some(reader.list), findings)
+    Reading::settle(Some(reader.list), reader.notes.settled(broken))
+}
+
+/// The ids of a list, of entries that were refused as well: one mistake is not to bring others.
+#[derive(Default)]
+struct Declared {
+    campaigns: Ids,
+    clips: Ids,
+    rotations: Ids,
+    offers: Ids,
+    slots: Ids,
+    emergencies: Ids,
 }
 
 struct Reader {
     form: Form,
     list: List,
+    declared: Declared,
     notes: Notes,
 }
 
@@ -102,30 +104,35 @@ impl Reader {
                 self.list.campaigns.push(campaign);
             }
         }
+        self.declared.campaigns = ids;
         let mut ids = Ids::default();
         for fields in top.tables("clips", "[[clips]]", &mut self.notes) {
             if let Some(clip) = self.clip(fields, &mut ids, published) {
                 self.list.clips.push(clip);
             }
         }
+        self.declared.clips = ids;
         let mut ids = Ids::default();
         for fields in top.tables("rotations", "[[rotations]]", &mut self.notes) {
             if let Some(rotation) = self.rotation(fields, &mut ids) {
                 self.list.rotations.push(rotation);
             }
         }
+        self.declared.rotations = ids;
         let mut ids = Ids::default();
         for fields in top.tables("offers", "[[offers]]", &mut self.notes) {
             if let Some(offer) = self.offer(fields, &mut ids) {
                 self.list.offers.push(offer);
             }
         }
+        self.declared.offers = ids;
         let mut ids = Ids::default();
         for fields in top.tables("slots", "[[slots]]", &mut self.notes) {
             if let Some(slot) = self.slot(fields, &mut ids) {
                 self.list.slots.push(slot);
             }
         }
+        self.declared.slots = ids;
         for fields in top.tables("special_days", "[[special_days]]", &mut self.notes) {
             if let Some(day) = self.special_day(fields) {
                 self.list.special_days.push(day);
@@ -142,6 +149,7 @@ impl Reader {
                 self.list.emergencies.push(emergency);
             }
         }
+        self.declared.emergencies = ids;
         top.close(&mut self.notes);
     }
 
@@ -176,7 +184,7 @@ impl Reader {
             return;
         }
         let notes = &mut self.notes;
-        if let Some(held) = top.need("format", "\"format\": 1", notes)
+        if let Some(held) = top.need("format", "\"format\": 1")
             && let Some(format) = held.whole(0, i64::MAX, notes)
         {
             if format != 1 {
@@ -187,9 +195,9 @@ impl Reader {
         }
         let serial = top.need_whole("serial", 1, i64::MAX, "\"serial\": 1", notes);
         self.list.serial = serial.map(i64::unsigned_abs);
-        let issued = top.need("issued_at", "\"issued_at\": \"2022-09-28T14:05:00+07:00\"", notes);
+        let issued = top.need("issued_at", "\"issued_at\": \"2022-09-28T14:05:00+07:00\"");
         self.list.issued_at = issued.and_then(|h| h.moment(notes));
-        let expires = top.need("expires_at", "\"expires_at\": \"2022-10-29T14:05:00+07:00\"", notes);
+        let expires = top.need("expires_at", "\"expires_at\": \"2022-10-29T14:05:00+07:00\"");
         self.list.expires_at = expires.and_then(|h| h.moment(notes));
         if let (Some(issued), Some(until), Some(held)) = (self.list.issued_at, self.list.expires_at, expires) {
             if until <= issued {
@@ -310,7 +318,7 @@ impl Reader {
             f.whole("duration_ms", 1, longest, notes)
         };
         let title = f.need_text("title", "title = \"...\"", notes).map(|(t, _)| composed(t));
-        f.need("kind", "kind = \"ban_tin\"", notes);
+        f.need("kind", "kind = \"ban_tin\"");
         let kind = f.choice("kind", KINDS, notes);
         let campaign = f.get("campaign").and_then(|h| h.reference(notes));
         let mut topic = f.get("topic").and_then(|h| h.reference(notes));
@@ -374,7 +382,7 @@ impl Reader {
         if let Some((id, span)) = &id {
             ids.take(id, span, notes);
         }
-        let held = f.need("clips", "clips = [\"cd1\", \"cd2\"]", notes);
+        let held = f.need("clips", "clips = [\"cd1\", \"cd2\"]");
         let clips: Vec<Ref> =
             held.map(|h| h.each().filter_map(|one| one.reference(notes)).collect()).unwrap_or_default();
         if let Some(held) = held
@@ -385,7 +393,7 @@ impl Reader {
                     .hint(Text::WriteLine { line: "clips = [\"cd1\", \"cd2\"]".into() }),
             );
         }
-        let from = f.need("from", "from = \"2022-10-01\"", notes).and_then(|h| h.date(notes));
+        let from = f.need("from", "from = \"2022-10-01\"").and_then(|h| h.date(notes));
         f.close(notes);
         let (id, span) = id?;
         Some(Rotation { id, clips, from: from?, span })
@@ -411,7 +419,7 @@ impl Reader {
     /// The items of a slot, or of an offer, which may hold clips and rotations only.
     fn items(&mut self, f: &mut Fields<'_>, in_slot: bool) -> Vec<Item> {
         let example = if in_slot { "items = [\"nhac-hieu\", \"ban-tin\"]" } else { "items = [\"cd1\"]" };
-        let Some(held) = f.need("items", example, &mut self.notes) else { return Vec::new() };
+        let Some(held) = f.need("items", example) else { return Vec::new() };
         if matches!(&held.node.value, Value::List(list) if list.is_empty()) {
             self.notes.push(
                 Finding::error("empty", held.span(), Text::EmptyList { key: "items".into() })
@@ -498,7 +506,7 @@ impl Reader {
         let gain_db = f.gain(notes);
 
         let (kind, items) = if relay {
-            let length = f.need("length", "length = \"15m\"", notes);
+            let length = f.need("length", "length = \"15m\"");
             let length_ms = length.and_then(|h| h.duration(SECOND_MS, 24 * HOUR_MS, notes)).unwrap_or(MINUTE_MS);
             if let Some(span) = f.key_span("items") {
                 f.get("items");
@@ -556,7 +564,7 @@ impl Reader {
         let cron = f.get("cron");
         match (at, cron) {
             (None, None) => {
-                f.missing("at", "at = \"05:30\"", notes);
+                f.missing("at", "at = \"05:30\"");
                 (None, None)
             }
             (Some(_), Some(cron)) => {
@@ -642,7 +650,7 @@ impl Reader {
     fn special_day(&mut self, mut f: Fields<'_>) -> Option<SpecialDay> {
         let notes = &mut self.notes;
         let span = f.span.clone();
-        f.need("dates", "dates = [\"2022-10-10\"]", notes);
+        f.need("dates", "dates = [\"2022-10-10\"]");
         let dates = f.dates("dates", notes);
         if let Some(held) = f.get("dates")
             && matches!(&held.node.value, Value::List(list) if list.is_empty())
@@ -652,7 +660,7 @@ impl Reader {
                     .hint(Text::WriteLine { line: "dates = [\"2022-10-10\"]".into() }),
             );
         }
-        let skip = f.need("skip", "skip = [\"tiep-song-tinh\"]", notes);
+        let skip = f.need("skip", "skip = [\"tiep-song-tinh\"]");
         let skip = skip.map(|held| match &held.node.value {
             Value::Text(text) if text == "all" => Skip::All,
             _ => Skip::Slots(held.each().filter_map(|one| one.reference(notes)).collect()),
@@ -692,9 +700,9 @@ impl Reader {
         if let Some((id, span)) = &id {
             ids.take(id, span, notes);
         }
-        let clip = f.need("clip", "clip = \"bao\"", notes).and_then(|h| h.reference(notes));
-        let from = f.need("from", "from = \"2022-10-08T17:06:00+07:00\"", notes).and_then(|h| h.moment(notes));
-        let until = f.need("until", "until = \"2022-10-08T20:00:00+07:00\"", notes);
+        let clip = f.need("clip", "clip = \"bao\"").and_then(|h| h.reference(notes));
+        let from = f.need("from", "from = \"2022-10-08T17:06:00+07:00\"").and_then(|h| h.moment(notes));
+        let until = f.need("until", "until = \"2022-10-08T20:00:00+07:00\"");
         let until_at = until.and_then(|h| h.moment(notes));
         if let (Some(from), Some(end), Some(held)) = (from, until_at, until)
             && end <= from
@@ -715,17 +723,10 @@ impl Reader {
         let list = &self.list;
         let own = own_id(list);
         let is_own = |r: &Ref| r.source.as_deref().is_none_or(|s| s == own);
-        let clips: Vec<&str> = list.clips.iter().map(|c| &*c.id).collect();
-        let rotations: Vec<&str> = list.rotations.iter().map(|c| &*c.id).collect();
-        let offers: Vec<&str> = list.offers.iter().map(|c| &*c.id).collect();
-        let slots: Vec<&str> = list.slots.iter().map(|c| &*c.id).collect();
-        let campaigns: Vec<&str> = list.campaigns.iter().map(|c| &*c.id).collect();
-        let emergencies: Vec<&str> = list.emergencies.iter().map(|c| &*c.id).collect();
-        let sets: std::collections::HashSet<&str> = clips.iter().copied().collect();
-
-        let mut found = Vec::new();
-        let mut look = |r: &Ref, ids: &[&str], what: fn(String) -> Text, refuse: bool| {
-            if !is_own(r) || ids.contains(&&*r.id) {
+        let declared = &self.declared;
+        let (mut found, mut unknown_topics) = (Vec::new(), Vec::new());
+        let mut look = |r: &Ref, ids: &Ids, what: fn(String) -> Text, refuse: bool| {
+            if !is_own(r) || ids.has(&r.id) {
                 return;
             }
             let text = what(r.id.to_string());
@@ -734,56 +735,54 @@ impl Reader {
             } else {
                 Finding::warning("unknown_ref", r.span.clone(), text)
             };
-            found.push(finding.hint(known(&r.id, ids)));
+            found.push(finding.hint(known(&r.id, &ids.names())));
         };
         let clip = |id: String| Text::UnknownClip { id };
-        let look_clip = |r: &Ref, look: &mut dyn FnMut(&Ref, &[&str], fn(String) -> Text, bool)| {
-            if is_own(r) && !sets.contains(&*r.id) {
-                look(r, &clips, clip, true);
-            }
-        };
         let items = list.slots.iter().flat_map(|s| &s.items).chain(list.offers.iter().flat_map(|o| &o.items));
         for item in items {
             match &item.what {
-                What::Clip(r) => look_clip(r, &mut look),
-                What::Rotation(r) => look(r, &rotations, |id| Text::UnknownRotation { id }, true),
-                What::Offer(r) => look(r, &offers, |id| Text::UnknownOffer { id }, true),
+                What::Clip(r) => look(r, &declared.clips, clip, true),
+                What::Rotation(r) => look(r, &declared.rotations, |id| Text::UnknownRotation { id }, true),
+                What::Offer(r) => look(r, &declared.offers, |id| Text::UnknownOffer { id }, true),
                 What::Offers(_) => {}
             }
         }
-        for r in list.rotations.iter().flat_map(|r| &r.clips) {
-            look_clip(r, &mut look);
-        }
-        for e in &list.emergencies {
-            look_clip(&e.clip, &mut look);
+        for r in list.rotations.iter().flat_map(|r| &r.clips).chain(list.emergencies.iter().map(|e| &e.clip)) {
+            look(r, &declared.clips, clip, true);
         }
         for day in &list.special_days {
             if let Skip::Slots(refs) = &day.skip {
                 for r in refs {
-                    look(r, &slots, |id| Text::UnknownSlot { id }, true);
+                    look(r, &declared.slots, |id| Text::UnknownSlot { id }, true);
                 }
             }
         }
         for w in &list.withdrawals {
             // What was withdrawn may be gone from the list already.
             match &w.what {
-                Withdrawn::Clip(r) => look(r, &clips, clip, false),
-                Withdrawn::Offer(r) => look(r, &offers, |id| Text::UnknownOffer { id }, false),
-                Withdrawn::Slot(r) => look(r, &slots, |id| Text::UnknownSlot { id }, false),
-                Withdrawn::Emergency(r) => look(r, &emergencies, |id| Text::UnknownEmergency { id }, false),
+                Withdrawn::Clip(r) => look(r, &declared.clips, clip, false),
+                Withdrawn::Offer(r) => look(r, &declared.offers, |id| Text::UnknownOffer { id }, false),
+                Withdrawn::Slot(r) => look(r, &declared.slots, |id| Text::UnknownSlot { id }, false),
+                Withdrawn::Emergency(r) => look(r, &declared.emergencies, |id| Text::UnknownEmergency { id }, false),
             }
         }
         for c in &list.clips {
             if let Some(r) = &c.campaign {
-                look(r, &campaigns, |id| Text::UnknownCampaign { id }, true);
+                look(r, &declared.campaigns, |id| Text::UnknownCampaign { id }, true);
                 if let Some(topic) = &c.topic
                     && let (true, Some(campaign)) = (is_own(r), list.campaigns.iter().find(|c| c.id == r.id))
                 {
                     let topics: Vec<&str> = campaign.topics.iter().map(|t| &*t.id).collect();
-                    look(topic, &topics, |id| Text::UnknownTopic { id }, true);
+                    if is_own(topic) && !topics.contains(&&*topic.id) {
+                        let text = Text::UnknownTopic { id: topic.id.to_string() };
+                        unknown_topics.push(
+                            Finding::error("unknown_ref", topic.span.clone(), text).hint(known(&topic.id, &topics)),
+                        );
+                    }
                 }
             }
         }
+        found.extend(unknown_topics);
         if self.form != Form::Local {
             let foreign = |r: &Ref| !is_own(r);
             let skips = list.special_days.iter().filter_map(|d| match &d.skip {

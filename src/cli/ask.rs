@@ -1,0 +1,283 @@
+//! The commands that ask the running daemon: `status`, `stop`, `resume`, `play`, `sync`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::cli::{Context, Done, Failure};
+use crate::daemon::station::beside;
+use crate::domain::config::{Config, Language, read_config};
+use crate::domain::text::{Text, length_words};
+use crate::domain::time::{Wall, Zone, parse_duration_ms};
+use crate::edge::control::{Answer, AskError, Request, ask};
+
+/// The daemon answers such requests at once.
+const SOON: Duration = Duration::from_secs(10);
+
+/// `loaxa status`
+#[derive(Args)]
+pub struct StatusArguments {
+    /// Một đối tượng JSON cho chương trình khác (one JSON object)
+    #[arg(long)]
+    json: bool,
+}
+
+/// `loaxa stop`
+#[derive(Args)]
+pub struct StopArguments {
+    /// Dừng trong bao lâu: 90s, 30m, 2h (for so long)
+    #[arg(long = "for", value_name = "D", conflicts_with = "until")]
+    lasting: Option<String>,
+    /// Dừng đến lúc nào (until a time)
+    #[arg(long, value_name = "T")]
+    until: Option<String>,
+    /// Vẫn cho phát bản tin khẩn cấp (emergencies may pass)
+    #[arg(long)]
+    but_emergency: bool,
+    /// Người dừng, ghi vào nhật ký (who, for the log)
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Lý do, ghi vào nhật ký (why, for the log)
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+/// `loaxa resume`
+#[derive(Args)]
+pub struct ResumeArguments {
+    /// Người cho phát lại, ghi vào nhật ký (who, for the log)
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+/// `loaxa play`
+#[derive(Args)]
+pub struct PlayArguments {
+    /// Mã bài: ban-tin, tinh/cd1, hoặc tone (a clip id, SOURCE/ID, or tone)
+    clip: String,
+    /// Chờ đến khi phát xong (return when it has ended)
+    #[arg(long)]
+    wait: bool,
+    /// Người phát, ghi vào nhật ký (who, for the log)
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+/// What asking needs of the station: found even in a config with mistakes elsewhere.
+struct Station {
+    state_dir: PathBuf,
+    zone: Zone,
+    language: Language,
+}
+
+fn station(context: &Context) -> Result<Station, Failure> {
+    let bytes = std::fs::read(&context.config).map_err(|error| {
+        let text = Text::FileUnreadable { file: context.config.display().to_string(), cause: error.to_string() };
+        Failure::Config(text.say(context.language))
+    })?;
+    let config: Option<Config> = read_config(&bytes, true).value;
+    Ok(match config {
+        Some(config) => Station {
+            state_dir: beside(&context.config, &config.state.dir),
+            zone: config.station.timezone,
+            language: context.speak(config.station.language),
+        },
+        // The daemon may still run on its last good config: look where it most likely is.
+        None => Station {
+            state_dir: written_state_dir(&bytes)
+                .map_or_else(|| "/var/lib/loaxa".into(), |d| beside(&context.config, &d)),
+            zone: Zone::default(),
+            language: context.language,
+        },
+    })
+}
+
+fn written_state_dir(bytes: &[u8]) -> Option<PathBuf> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (table, _) = toml::de::DeTable::parse_recoverable(text.trim_start_matches('\u{feff}'));
+    let table = table.into_inner();
+    let state = table.get("state")?.get_ref().as_table()?;
+    state.get("dir")?.get_ref().as_str().map(PathBuf::from)
+}
+
+fn request(station: &Station, request: &Request, longest: Option<Duration>) -> Result<Value, Failure> {
+    let say = |text: Text| Failure::Failed(text.say(station.language));
+    match ask(&station.state_dir, request, longest) {
+        Ok(Answer::Done(value)) => Ok(value),
+        Ok(Answer::Refused { text, .. }) => Err(Failure::Failed(text)),
+        Err(AskError::NoDaemon(_)) => Err(say(Text::NoDaemon { dir: station.state_dir.display().to_string() })),
+        Err(AskError::NoAccess(path, error)) => {
+            Err(say(Text::SocketNoAccess { file: path.display().to_string(), why: error.to_string() }))
+        }
+        Err(AskError::Broken(error)) => Err(say(Text::DaemonSilent { why: error.to_string() })),
+    }
+}
+
+/// Prints how the daemon is; exit 1 and a line CẢNH BÁO when something is wrong.
+pub fn status(context: &Context, arguments: &StatusArguments) -> Done {
+    let station = station(context)?;
+    let snapshot = request(&station, &Request::Status, Some(SOON))?;
+    let alarms = snapshot["alarms"].as_array().cloned().unwrap_or_default();
+    if arguments.json {
+        println!("{snapshot}");
+    } else {
+        print_status(&snapshot, &station);
+    }
+    Ok(if alarms.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn print_status(snapshot: &Value, station: &Station) {
+    let language = station.language;
+    let say = |text: Text| text.say(language);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let time = |value: &Value| {
+        let wall = value.as_str().and_then(Wall::parse_rfc3339);
+        wall.map_or_else(|| "-".to_owned(), |w| station.zone.local(w).format("%H:%M:%S %d/%m/%Y").to_string())
+    };
+    let state = match snapshot["state"].as_str() {
+        Some("stopped") => Text::StateStopped {},
+        Some("on_air") => {
+            let on_air = &snapshot["on_air"];
+            let title = if on_air["title"].is_null() { text(&on_air["slot_name"]) } else { text(&on_air["title"]) };
+            Text::StateOnAir { title }
+        }
+        Some("waiting_for_clock") => Text::StateWaitingForClock {},
+        _ => Text::StateIdle {},
+    };
+    println!("{}: {}", text(&snapshot["station"]), say(state));
+    if snapshot["trial"] == true {
+        println!("{}", say(Text::TrialNote {}));
+    }
+    let next = &snapshot["next"];
+    if next.is_object() {
+        let title = if next["title"].is_null() { text(&next["slot_name"]) } else { text(&next["title"]) };
+        let blocked = match &next["blocked_by"] {
+            Value::String(key) => crate::domain::airing::Reason::ALL
+                .into_iter()
+                .find(|r| r.key() == key)
+                .map(|r| format!(" ({})", crate::domain::text::reason_words(r, language)))
+                .unwrap_or_default(),
+            _ => String::new(),
+        };
+        println!("{}", say(Text::NextAiring { at: time(&next["planned_at"]), title: title + &blocked }));
+    } else {
+        println!("{}", say(Text::NothingPlanned {}));
+    }
+    let clock = text(&snapshot["clock"]);
+    println!("{}", say(Text::ClockLine { now: time(&snapshot["now"]), state: clock }));
+    let device = text(&snapshot["output"]["device"]);
+    println!("{}", say(Text::OutputLine { device }));
+    for source in snapshot["sources"].as_array().into_iter().flatten() {
+        let serial = source["serial"].as_u64().map_or_else(|| "-".to_owned(), |s| s.to_string());
+        println!(
+            "{}",
+            say(Text::SourceLine {
+                source: text(&source["id"]),
+                serial,
+                last: time(&source["last_success"]),
+                expires: time(&source["expires_at"]),
+            })
+        );
+        if let Some(error) = source["last_error"].as_str() {
+            println!("    {error}");
+        }
+    }
+    let log = &snapshot["log"];
+    let head = text(&log["head"]);
+    println!(
+        "{}",
+        say(Text::LogLine {
+            seq: log["seq"].as_u64().unwrap_or(0),
+            head: head.chars().take(16).collect(),
+            up: length_words(snapshot["uptime_s"].as_i64().unwrap_or(0) * 1000, language),
+        })
+    );
+    for alarm in snapshot["alarms"].as_array().into_iter().flatten() {
+        println!("{}", say(Text::AlarmLine { since: time(&alarm["since"]), text: text(&alarm["text"]) }));
+    }
+}
+
+/// Silences the station within half a second.
+pub fn stop(context: &Context, arguments: &StopArguments) -> Done {
+    let station = station(context)?;
+    let usage = |text: Text| Failure::Usage(text.say(station.language));
+    let for_ms = match &arguments.lasting {
+        Some(text) => {
+            Some(parse_duration_ms(text).ok_or_else(|| usage(Text::ArgumentDuration { text: text.clone() }))?)
+        }
+        None => None,
+    };
+    let until = match &arguments.until {
+        Some(text) => Some(station.zone.parse(text).ok_or_else(|| usage(Text::ArgumentTime { text: text.clone() }))?),
+        None => None,
+    };
+    let order = Request::Stop {
+        until,
+        for_ms,
+        but_emergency: arguments.but_emergency,
+        by: arguments.by.clone(),
+        why: arguments.why.clone(),
+    };
+    let done = request(&station, &order, Some(SOON))?;
+    let until = done["until"].as_str().and_then(Wall::parse_rfc3339);
+    let text = match until {
+        Some(until) => {
+            let until = station.zone.local(until).format("%H:%M:%S ngày %d/%m/%Y").to_string();
+            Text::StoppedUntil { until }
+        }
+        None => Text::StoppedForGood {},
+    };
+    println!("{}", text.say(station.language));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the silence.
+pub fn resume(context: &Context, arguments: &ResumeArguments) -> Done {
+    let station = station(context)?;
+    request(&station, &Request::Resume { by: arguments.by.clone() }, Some(SOON))?;
+    println!("{}", Text::Resumed {}.say(station.language));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Plays a clip now, under the rules of the output.
+pub fn play(context: &Context, arguments: &PlayArguments) -> Done {
+    let station = station(context)?;
+    let order = Request::Play { clip: arguments.clip.clone(), wait: arguments.wait, by: arguments.by.clone() };
+    let longest = if arguments.wait { None } else { Some(Duration::from_secs(60)) };
+    let done = request(&station, &order, longest)?;
+    let airing = done["airing_id"].as_str().unwrap_or_default().to_owned();
+    let text = match done["played_ms"].as_i64() {
+        Some(ms) => Text::PlayedWhole { airing, length: length_words(ms, station.language) },
+        None => Text::PlayBegan { airing },
+    };
+    println!("{}", text.say(station.language));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks every source now and says what changed.
+pub fn sync(context: &Context) -> Done {
+    let station = station(context)?;
+    let done = request(&station, &Request::Sync, None)?;
+    let rows = done.as_array().cloned().unwrap_or_default();
+    if rows.is_empty() {
+        println!("{}", Text::NoSources {}.say(station.language));
+    }
+    let mut failed = false;
+    for row in rows {
+        let source = row["source"].as_str().unwrap_or_default().to_owned();
+        let serial = row["serial"].as_u64();
+        let text = match row["result"].as_str() {
+            Some("new") => Text::SyncNew { source, serial: serial.unwrap_or(0) },
+            Some("same") => Text::SyncSame { source, serial: serial.map_or_else(|| "-".to_owned(), |s| s.to_string()) },
+            _ => {
+                failed = true;
+                Text::SyncFailed { source, why: row["text"].as_str().unwrap_or_default().to_owned() }
+            }
+        };
+        println!("{}", text.say(station.language));
+    }
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}

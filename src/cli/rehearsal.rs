@@ -1,0 +1,338 @@
+//! `loaxa simulate`, and the programme that commands which only look work with.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use comfy_table::{Table, presets};
+
+use crate::cli::{Context, Done, Failure};
+use crate::daemon::clock::MachineClock;
+use crate::daemon::run::length_ms;
+use crate::daemon::station::measure_local;
+use crate::daemon::sync::load_all;
+use crate::domain::airing::{Airing, Outcome};
+use crate::domain::config::{Config, Language};
+use crate::domain::findings::Severity;
+use crate::domain::playlist::{Form, LOCAL, List, read_list};
+use crate::domain::report;
+use crate::domain::schedule::{InForce, Programme, clashes};
+use crate::domain::simulate::{Incident, Rehearsal, rehearse};
+use crate::domain::stage::Absence;
+use crate::domain::text::{Text, length_words, outcome_word, reason_words};
+use crate::domain::time::{ClockState, Wall, Zone};
+use crate::edge::clip_store::ClipStore;
+
+/// Shown under `--help`.
+pub const EXAMPLE: &str = "Ví dụ (example):\n  loaxa simulate --from 2022-10-01 --to 2022-10-11 --playlist playlist.toml\n  loaxa simulate --from 2022-10-05 --to 2022-10-06 --power-cut 2022-10-05T05:37..2022-10-05T05:50";
+
+/// `loaxa simulate`
+#[derive(Args)]
+pub struct Arguments {
+    /// Từ lúc nào (from a time)
+    #[arg(long, value_name = "T")]
+    from: String,
+    /// Đến lúc nào, không kể lúc đó (to a time, exclusive)
+    #[arg(long, value_name = "T")]
+    to: String,
+    /// Dùng danh sách này thay cho danh sách cấp trên đang lưu; lặp lại được (these lists instead of the stored ones)
+    #[arg(long, value_name = "FILE")]
+    playlist: Vec<PathBuf>,
+    /// Mất điện trong khoảng này; lặp lại được (power is off then)
+    #[arg(long, value_name = "T..T")]
+    power_cut: Vec<String>,
+    /// Mất thiết bị âm thanh trong khoảng này; lặp lại được (the audio device is gone then)
+    #[arg(long, value_name = "T..T")]
+    device_lost: Vec<String>,
+    /// Có người dừng trong khoảng này; lặp lại được (stopped by a person then)
+    #[arg(long, value_name = "T..T")]
+    stop: Vec<String>,
+    /// Đồng hồ nhảy: T=+90s hoặc T=-1h; lặp lại được (the wall clock jumps)
+    #[arg(long, value_name = "T=±D", allow_hyphen_values = true)]
+    clock_step: Vec<String>,
+    /// jsonl | csv | table | day
+    #[arg(long, default_value = "table", value_parser = ["jsonl", "csv", "table", "day"])]
+    format: String,
+}
+
+/// Which lists from above a programme is made of.
+pub enum Lists<'a> {
+    /// Those that are stored on this box.
+    Stored,
+    /// These files.
+    Files(&'a [PathBuf]),
+}
+
+/// A programme to look at.
+pub struct Plan {
+    /// What would be in force.
+    pub programme: Arc<Programme>,
+    /// The language to speak.
+    pub language: Language,
+}
+
+/// Makes the programme of the station from its files; `since` puts every list in force at one moment.
+pub fn programme(context: &Context, lists: Lists, since: Option<Wall>) -> Result<Plan, Failure> {
+    let clock = MachineClock::plain();
+    let loaded = super::station::load(context)?;
+    let language = loaded.language;
+    let config = Arc::new(loaded.config);
+    let mut in_force = Vec::new();
+    if let (Some(local), Some(mut list)) = (&config.local, loaded.local) {
+        let folder = loaded.base_dir.join(&local.clips);
+        let memory = config.state.dir.join("local-clips.json");
+        if list.clips.iter().any(|c| c.duration_ms.is_none()) {
+            measure_local(&mut list, &folder, memory.exists().then_some(&*memory), &|path| length_ms(&clock, path));
+        }
+        in_force.push(InForce { source: LOCAL.into(), list: Arc::new(list), since: since.unwrap_or_default() });
+    }
+    match lists {
+        Lists::Stored => in_force.extend(stored(&config, &clock, language, since)?),
+        Lists::Files(files) => {
+            for file in files {
+                let (source, list) = from_file(&config, file, &clock, language)?;
+                in_force.push(InForce { source, list: Arc::new(list), since: since.unwrap_or_default() });
+            }
+        }
+    }
+    let programme = Programme::new(config, &in_force).map_err(|e| Failure::Failed(e.to_string()))?;
+    Ok(Plan { programme: Arc::new(programme), language })
+}
+
+fn stored(
+    config: &Arc<Config>,
+    clock: &MachineClock,
+    language: Language,
+    since: Option<Wall>,
+) -> Result<Vec<InForce>, Failure> {
+    if !config.state.dir.join("playlists").exists() {
+        return Ok(Vec::new());
+    }
+    let fails = |e: crate::edge::clip_store::StoreError| Failure::Failed(e.text(language).say(language));
+    let store = ClipStore::open(&config.state.dir).map_err(fails)?;
+    let loaded = load_all(config, &store, clock, language).map_err(fails)?;
+    let lists = loaded.into_iter().filter_map(|(source, l)| {
+        let stored = l.stored?;
+        Some(InForce { source, list: stored.list.clone(), since: since.unwrap_or(stored.in_force_at) })
+    });
+    Ok(lists.collect())
+}
+
+/// A list for a rehearsal: published, then its clips need no files; or by hand, then they have a length or an audio
+/// file beside the list.
+fn from_file(
+    config: &Config,
+    file: &std::path::Path,
+    clock: &MachineClock,
+    language: Language,
+) -> Result<(Arc<str>, List), Failure> {
+    let shown = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|error| {
+        Failure::Failed(Text::FileUnreadable { file: shown.clone(), cause: error.to_string() }.say(language))
+    })?;
+    let form = if file.extension().is_some_and(|e| e == "json") { Form::Published } else { Form::Handwritten };
+    let reading = read_list(&bytes, form);
+    let text = crate::domain::document::shown(&bytes);
+    for finding in reading.findings.iter().filter(|f| f.severity == Severity::Error) {
+        eprintln!("{}", finding.render(&shown, &text, language));
+    }
+    let Some(mut list) = reading.value else {
+        return Err(Failure::Config(Text::ListRefused { file: shown }.say(language)));
+    };
+    let source: Arc<str> = match list.source.clone() {
+        Some(source) => source,
+        None => return Err(Failure::Config(Text::ListWithoutSource { file: shown }.say(language))),
+    };
+    if !config.sources.iter().any(|s| s.id == source) {
+        let text = Text::ListOfUnknownSource { file: shown, source: source.to_string() };
+        return Err(Failure::Config(text.say(language)));
+    }
+    if form == Form::Handwritten && list.clips.iter().any(|c| c.duration_ms.is_none()) {
+        let folder = file.parent().unwrap_or(std::path::Path::new("."));
+        let audio = measure_local(&mut list, folder, None, &|path| length_ms(clock, path));
+        for (_, _, text) in audio.troubles {
+            eprintln!("{}", text.say(language));
+        }
+    }
+    // A rehearsal does not look at the list's life, nor for whom the whole of it is meant (rule R9).
+    list.expires_at = None;
+    list.stations = None;
+    Ok((source, list))
+}
+
+fn time(zone: Zone, text: &str, language: Language) -> Result<Wall, Failure> {
+    zone.parse(text).ok_or_else(|| Failure::Usage(Text::ArgumentTime { text: text.to_owned() }.say(language)))
+}
+
+fn stretch(zone: Zone, text: &str, language: Language) -> Result<(Wall, Wall), Failure> {
+    let bad = || Failure::Usage(Text::BadStretch { text: text.to_owned() }.say(language));
+    let (from, to) = text.split_once("..").ok_or_else(bad)?;
+    let (from, to) = (time(zone, from, language)?, time(zone, to, language)?);
+    if from < to { Ok((from, to)) } else { Err(bad()) }
+}
+
+fn step(zone: Zone, text: &str, language: Language) -> Result<(Wall, Incident), Failure> {
+    let bad = || Failure::Usage(Text::BadStep { text: text.to_owned() }.say(language));
+    let (at, by) = text.split_once('=').ok_or_else(bad)?;
+    let (sign, length) = match by.strip_prefix('-') {
+        Some(length) => (-1, length),
+        None => (1, by.strip_prefix('+').unwrap_or(by)),
+    };
+    let ms = crate::domain::time::parse_duration_ms(length).ok_or_else(bad)?;
+    Ok((time(zone, at, language)?, Incident::ClockStep(sign * ms)))
+}
+
+/// Rehearses: what would air, and the rows the log would hold.
+pub fn run(context: &Context, arguments: &Arguments) -> Done {
+    // The zone is in the config; times can only be read once that is known.
+    let loaded = super::station::load(context)?;
+    let (zone, language) = (loaded.config.station.timezone, loaded.language);
+    let from = time(zone, &arguments.from, language)?;
+    let to = time(zone, &arguments.to, language)?;
+    if from >= to {
+        return Err(Failure::Usage(Text::FromAfterTo {}.say(language)));
+    }
+    let mut incidents = Vec::new();
+    for text in &arguments.power_cut {
+        let (off, on) = stretch(zone, text, language)?;
+        incidents.push((off, Incident::Away(Absence::PowerOff, on)));
+    }
+    for text in &arguments.device_lost {
+        let (gone, back) = stretch(zone, text, language)?;
+        incidents.push((gone, Incident::DeviceLost));
+        incidents.push((back, Incident::DeviceBack));
+    }
+    for text in &arguments.stop {
+        let (stop, resume) = stretch(zone, text, language)?;
+        incidents.push((stop, Incident::Stop { for_ms: None, but_emergency: false }));
+        incidents.push((resume, Incident::Resume));
+    }
+    for text in &arguments.clock_step {
+        incidents.push(step(zone, text, language)?);
+    }
+    let lists = if arguments.playlist.is_empty() { Lists::Stored } else { Lists::Files(&arguments.playlist) };
+    let plan = programme(context, lists, Some(from))?;
+    let rehearsal = Rehearsal { from, to, incidents, clock: ClockState::Synced };
+    let (rows, _) = rehearse(plan.programme.clone(), &rehearsal);
+    let mut airings: Vec<Airing> = Vec::new();
+    for row in &rows {
+        if let crate::domain::airing::Entry::Airing(airing) = &row.entry {
+            let planned = Wall::parse_rfc3339(&airing.planned_at);
+            if planned.is_some_and(|p| from <= p && p < to) {
+                airings.push(Airing { recorded_at: Some(zone.rfc3339(row.recorded_at)), ..(**airing).clone() });
+            }
+        }
+    }
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let written = match arguments.format.as_str() {
+        "jsonl" => airings.iter().try_for_each(|airing| {
+            serde_json::to_writer(&mut out, airing)?;
+            out.write_all(b"\n")
+        }),
+        "csv" => write_csv(&mut out, &airings, zone, language),
+        "day" => out.write_all(day_plan(&airings, zone, language).as_bytes()),
+        _ => writeln!(out, "{}", table(&airings, zone, language)),
+    };
+    let written = written.and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(Failure::Failed(error.to_string())),
+        _ => {}
+    }
+    let totals = totals(&airings, language);
+    eprintln!("{totals}");
+    for clash in clashes(&plan.programme, from, to) {
+        let day = zone.local(clash.second.1).format("%d/%m/%Y").to_string();
+        eprintln!("{day}: {}", clash.text(zone, language).say(language));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_csv(out: &mut impl std::io::Write, airings: &[Airing], zone: Zone, language: Language) -> std::io::Result<()> {
+    let mut sheet = report::CsvSheet::new(out, report::Format::of(language, zone))?;
+    airings.iter().try_for_each(|airing| sheet.airing(airing))?;
+    sheet.finish().map(drop)
+}
+
+fn clock_time(text: Option<&str>, zone: Zone) -> String {
+    text.and_then(Wall::parse_rfc3339).map_or_else(String::new, |w| zone.local(w).format("%H:%M:%S").to_string())
+}
+
+fn table(airings: &[Airing], zone: Zone, language: Language) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    let headings = [
+        Text::HeadDate {},
+        Text::HeadTime {},
+        Text::HeadSession {},
+        Text::HeadTitle {},
+        Text::HeadStart {},
+        Text::HeadPlayed {},
+        Text::HeadOutcome {},
+        Text::HeadReason {},
+    ];
+    table.set_header(headings.map(|h| h.say(language)));
+    for airing in airings {
+        let planned = Wall::parse_rfc3339(&airing.planned_at).unwrap_or_default();
+        table.add_row([
+            zone.local(planned).format("%d/%m/%Y").to_string(),
+            zone.local(planned).format("%H:%M:%S").to_string(),
+            airing.slot_name.clone().unwrap_or_default(),
+            airing.title.clone().or(airing.slot_name.clone()).unwrap_or_default(),
+            clock_time(airing.started_at.as_deref(), zone),
+            length_words(airing.played_ms, language),
+            outcome_word(airing.outcome, language).to_owned(),
+            airing.reason.map(|r| reason_words(r, language).to_owned()).unwrap_or_default(),
+        ]);
+    }
+    table.to_string()
+}
+
+/// One day after the other, session by session: to be read aloud.
+fn day_plan(airings: &[Airing], zone: Zone, language: Language) -> String {
+    let mut text = String::new();
+    let (mut day, mut session) = (String::new(), String::new());
+    let mut sorted: Vec<&Airing> = airings.iter().collect();
+    sorted.sort_by_key(|a| (Wall::parse_rfc3339(&a.planned_at), a.airing_id.clone()));
+    for airing in sorted {
+        let planned = zone.local(Wall::parse_rfc3339(&airing.planned_at).unwrap_or_default());
+        let today = planned.format("%d/%m/%Y").to_string();
+        if today != day {
+            let _ = writeln!(text, "{}{today}", if day.is_empty() { "" } else { "\n" });
+            day = today;
+            session.clear();
+        }
+        let this = format!(
+            "{}{}",
+            airing.slot_id.as_deref().unwrap_or_default(),
+            airing.session_start.as_deref().unwrap_or_default()
+        );
+        if this != session {
+            let _ = writeln!(text, "  {}", airing.slot_name.as_deref().unwrap_or_default());
+            session = this;
+        }
+        let title = airing.title.as_deref().or(airing.slot_name.as_deref()).unwrap_or_default();
+        let result = if matches!(airing.outcome, Outcome::Aired | Outcome::Relayed) {
+            String::new()
+        } else {
+            let reason = airing.reason.map_or("", |r| reason_words(r, language));
+            format!(": {} ({reason})", outcome_word(airing.outcome, language))
+        };
+        let _ = writeln!(text, "    {} {title}{result}", planned.format("%H:%M:%S"));
+    }
+    text
+}
+
+fn totals(airings: &[Airing], language: Language) -> String {
+    let mut parts = Vec::new();
+    for outcome in Outcome::ALL {
+        let of: Vec<_> = airings.iter().filter(|a| a.outcome == outcome).collect();
+        if !of.is_empty() {
+            let length = length_words(of.iter().map(|a| a.played_ms).sum(), language);
+            parts.push(format!("{} {} ({length})", of.len(), outcome_word(outcome, language)));
+        }
+    }
+    if parts.is_empty() { Text::NothingPlanned {}.say(language) } else { parts.join("; ") }
+}

@@ -1,0 +1,1366 @@
+//! The daemon: start-up, the loop, carrying out what `playout` decides, shutdown. One task on one thread decides;
+//! disk, network, decoding, sound and hooks have threads of their own and talk to the loop by messages, so that
+//! nothing that waits stands between a due second and its sound.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::daemon::clock::MachineClock;
+use crate::daemon::station::{Loaded, LocalAudio, Unreadable, beside, measure_local};
+use crate::daemon::status::{Alarms, Brief, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus};
+use crate::daemon::sync::{self, Stored, SyncEvent, Syncing, load_all};
+use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, Write};
+use crate::domain::config::{Config, Language};
+use crate::domain::findings::{FileRole, Severity};
+use crate::domain::playlist::{ClipKind, LOCAL, List, Priority};
+use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Saved, Settings};
+use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk};
+use crate::domain::stage::{Absence, OnStage, Stop, event};
+use crate::domain::text::{Text, reason_words};
+use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Now, Wall, Zone};
+use crate::edge::airing_log::{AiringLog, FILE_NAME, Identity, LogError, LogEvent, LogWriter, kernel_boot_id};
+use crate::edge::amplifier::{Amplifier, Occasion};
+use crate::edge::clip_store::{ClipStore, Measured, StoreError};
+use crate::edge::control::{self, Answer, Asked, Request};
+use crate::edge::decoder::{self, Decoder};
+use crate::edge::speaker::{Format, How, Play, Refusal, Speaker, SpeakerEvent};
+use crate::edge::systemd;
+
+/// The loop looks at files, alarms and the watchdog so often.
+const TICK: Duration = Duration::from_secs(1);
+/// The quiet gate of the speaker reaches so far ahead, milliseconds.
+const GATE_AHEAD_MS: i64 = 3 * DAY_MS;
+/// From deciding an unforeseen sound to hearing it when no amplifier has to be switched on, milliseconds: the time
+/// the device takes to open.
+const LEAD_MS: i64 = 400;
+/// A sounding clip gets so long to fade and report when the daemon ends.
+const FAREWELL: Duration = Duration::from_millis(800);
+/// Rows get so long to reach the disk when the daemon ends.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
+/// A source not heard of for so long is an alarm, milliseconds.
+const NO_CONTACT_MS: i64 = 24 * HOUR_MS;
+/// A list that expires so soon is an alarm, milliseconds.
+const EXPIRES_SOON_MS: i64 = 7 * DAY_MS;
+
+/// The test tone, played by `loaxa play tone`: 1 kHz at -20 dBFS.
+static TONE: &[u8] = include_bytes!("../../audio/tone-1khz.wav");
+
+/// What the daemon is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `station.toml`.
+    pub config: PathBuf,
+    /// `LOAXA_TRIAL=1`
+    pub trial: bool,
+    /// The language when the config does not say.
+    pub language: Language,
+    /// Whether it was asked for on the command line, which beats the config.
+    pub language_forced: bool,
+}
+
+/// Why the daemon did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The config cannot be read, or is refused: the findings, as people read them.
+    Config(Vec<String>),
+    /// A file of the config cannot even be read.
+    Unreadable(Text),
+    /// Something else: the sentence.
+    Failed(Text),
+}
+
+impl From<Unreadable> for StartError {
+    fn from(unreadable: Unreadable) -> Self {
+        StartError::Unreadable(unreadable.text())
+    }
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        StartError::Failed(error.text(Language::Vi))
+    }
+}
+
+enum Message {
+    Speaker(SpeakerEvent),
+    Log(LogEvent),
+    Sync(SyncEvent),
+    Hook(bool, Text),
+    Asked(Asked),
+    Format(String, Format),
+    Reloaded(Box<Result<Reloaded, Vec<String>>>),
+    Synced(oneshot::Sender<Answer>, Vec<(Arc<str>, sync::Answer)>),
+}
+
+struct Reloaded {
+    loaded: Loaded,
+    audio: LocalAudio,
+}
+
+/// The commune's own list and since when it has been in force here.
+struct OwnList {
+    list: Arc<List>,
+    since: Wall,
+}
+
+struct WaitingPlay {
+    reply: oneshot::Sender<Answer>,
+    to_the_end: bool,
+}
+
+struct Daemon {
+    options: Options,
+    clock: Arc<MachineClock>,
+    language: Language,
+    zone: Zone,
+    config: Arc<Config>,
+    state_dir: PathBuf,
+    audio: LocalAudio,
+    own: Option<OwnList>,
+    stored: Vec<Arc<Stored>>,
+    store: Arc<ClipStore>,
+    playout: Playout,
+    speaker: Speaker,
+    amplifier: Amplifier,
+    log: LogWriter,
+    log_head: (u64, [u8; 32]),
+    syncing: Option<Syncing>,
+    tx: mpsc::UnboundedSender<Message>,
+    alarms: Alarms,
+    device_error: Option<Text>,
+    formats: HashMap<String, Format>,
+    plays: HashMap<String, WaitingPlay>,
+    answers: HashMap<u64, (oneshot::Sender<Answer>, bool)>,
+    manual_count: u64,
+    tokens: u64,
+    started: Now,
+    wake_at: Wall,
+    gate_until: Wall,
+    files_seen: Vec<(PathBuf, Option<(u64, std::time::SystemTime)>)>,
+    files_changed: bool,
+    reloading: bool,
+    last_line: String,
+    protected: Arc<Mutex<HashSet<String>>>,
+}
+
+/// Runs the daemon until it is told to end.
+///
+/// # Errors
+/// [`StartError`] when it cannot start.
+pub fn run(options: Options) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| StartError::Failed(Text::StartFails { what: "tokio".into(), why: e.to_string() }))?;
+    runtime.block_on(async {
+        let (tx, rx) = mpsc::unbounded_channel();
+        let (mut daemon, lock) = Daemon::start(options, tx)?;
+        daemon.live(rx).await;
+        drop(lock);
+        Ok(())
+    })
+}
+
+/// The station's programme from its parts.
+fn programme(
+    config: &Arc<Config>,
+    own: Option<&OwnList>,
+    stored: &[Arc<Stored>],
+) -> Result<Arc<Programme>, StartError> {
+    let own = own.map(|o| InForce { source: LOCAL.into(), list: o.list.clone(), since: o.since });
+    let above = stored.iter().map(|s| InForce { source: s.source.clone(), list: s.list.clone(), since: s.in_force_at });
+    let lists: Vec<_> = own.into_iter().chain(above).collect();
+    Programme::new(config.clone(), &lists)
+        .map(Arc::new)
+        .map_err(|e| StartError::Failed(Text::StartFails { what: "lịch".into(), why: e.to_string() }))
+}
+
+fn settings(config: &Config) -> Settings {
+    let hooks = !config.output.on_start.is_empty();
+    Settings {
+        pre_roll_ms: config.output.pre_roll_ms.max(LEAD_MS),
+        lead_ms: if hooks { config.output.pre_roll_ms.max(LEAD_MS) } else { LEAD_MS },
+        output: config.output.device.to_string(),
+        ideal: false,
+    }
+}
+
+/// Decodes a clip whole in a limited child of this program.
+fn measure(clock: &dyn Clock, path: &Path) -> Result<decoder::Measured, Text> {
+    let program = std::env::current_exe().unwrap_or_else(|_| "loaxa".into());
+    decoder::measure_in_child(&program, path, decoder::Limits::default(), clock).map_err(|e| e.text())
+}
+
+/// Admission of a clip to the store: it decodes to its end.
+pub fn admit(clock: Arc<dyn Clock>) -> impl Fn(&Path) -> Result<Measured, Text> + Send + Sync + 'static {
+    move |path| {
+        let m = measure(&*clock, path)?;
+        Ok(Measured {
+            duration_ms: i64::try_from(m.duration_ms).unwrap_or(i64::MAX),
+            loudness_lufs: m.loudness_lufs,
+            true_peak_db: m.true_peak_db,
+        })
+    }
+}
+
+/// Length of a clip in milliseconds, found by decoding it whole in a limited child.
+pub fn length_ms(clock: &dyn Clock, path: &Path) -> Result<i64, Text> {
+    measure(clock, path).map(|m| i64::try_from(m.duration_ms).unwrap_or(i64::MAX))
+}
+
+fn lock_state(dir: &Path) -> Result<fs::File, StartError> {
+    let fails = |e: std::io::Error| {
+        StartError::Failed(Text::StateDirUnusable { dir: dir.display().to_string(), why: e.to_string() })
+    };
+    fs::create_dir_all(dir).map_err(fails)?;
+    let file =
+        fs::OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("loaxa.lock")).map_err(fails)?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(StartError::Failed(Text::AlreadyRunning { dir: dir.display().to_string() }))
+        }
+        Err(e) => Err(fails(e.into())),
+    }
+}
+
+/// What the log knows of the last run.
+struct LastRun {
+    past: Option<Past>,
+    manual_count: u64,
+    own_since: Option<(String, Wall)>,
+    floor: Wall,
+}
+
+fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<LastRun, LogError> {
+    let last_row = log.last_row()?;
+    let own_since = log
+        .named("own_list")?
+        .and_then(|v| Some((v.get("sha256")?.as_str()?.to_owned(), Wall(v.get("since")?.as_i64()?))));
+    let saved: Option<Saved> = log.named("playout")?.and_then(|v| serde_json::from_value(v).ok());
+    let past = match saved {
+        None => None,
+        Some(saved) => {
+            let seq_of = |kind| log.last_event(kind).map(|r| r.map_or(0, |r| r.seq));
+            let farewell = seq_of(EventKind::Shutdown)? > seq_of(EventKind::Start)?;
+            let same_boot = last_row.as_ref().is_some_and(|r| r.boot_id == boot_id);
+            let absence = match (farewell, same_boot) {
+                (true, _) => Absence::ShutDown,
+                (_, true) => Absence::Crashed,
+                _ => Absence::PowerOff,
+            };
+            let noted_ms = log.intents()?.into_iter().map(|i| (i.airing_id, i.played_ms)).collect();
+            let since = now.min(saved.stage.now) + -31 * DAY_MS;
+            let planned = log.settled_since(since)?.iter().filter_map(|id| planned_session(id, zone)).collect();
+            Some(Past { saved, absence, noted_ms, planned })
+        }
+    };
+    Ok(LastRun {
+        past,
+        manual_count: log.manual_count()?,
+        own_since,
+        floor: last_row.and_then(|r| r.recorded_at).unwrap_or(Wall(0)),
+    })
+}
+
+/// `source/slot/start/position` -> the session.
+fn planned_session(airing_id: &str, zone: Zone) -> Option<(Wall, Arc<str>, Arc<str>)> {
+    let mut parts = airing_id.splitn(4, '/');
+    let (source, slot, start) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((zone.parse(start)?, source.into(), slot.into()))
+}
+
+impl Daemon {
+    fn start(options: Options, tx: mpsc::UnboundedSender<Message>) -> Result<(Daemon, fs::File), StartError> {
+        let plain = MachineClock::plain();
+        let today = Zone::default().date(plain.now().wall());
+        let loaded = Loaded::read(&options.config, options.trial, today, |_| Vec::new())?;
+        let language = spoken(&options, loaded.config.as_deref());
+        let Some(config) = loaded.config.clone().filter(|_| loaded.may_run()) else {
+            return Err(StartError::Config(loaded.rendered(Severity::Error, language)));
+        };
+        for line in loaded.rendered(Severity::Warning, language) {
+            tracing::warn!("{line}");
+        }
+        let zone = config.station.timezone;
+        let state_dir = beside(&options.config, &config.state.dir);
+        let lock = lock_state(&state_dir)?;
+        let clock = Arc::new(MachineClock::new(config.trust, config.hold_ms, Wall(0)));
+        let shared_clock: Arc<dyn Clock> = clock.clone();
+
+        // The log first: what it knows decides how the rest begins.
+        let boot_id = kernel_boot_id().unwrap_or_else(|_| "unknown".into());
+        let identity = Identity {
+            station_id: config.station.id.clone(),
+            device_id: config.station.device_id.clone(),
+            boot_id: boot_id.clone(),
+            zone,
+        };
+        let mut alarms = Alarms::default();
+        let now = clock.now();
+        let path = state_dir.join(FILE_NAME);
+        let opened = AiringLog::open(&path, identity.clone(), shared_clock.clone());
+        let (log, last) = match opened.and_then(|log| {
+            let last = last_run(&log, &boot_id, zone, now.wall())?;
+            Ok((log, last))
+        }) {
+            Ok((log, last)) => (Some(log), last),
+            Err(error) => {
+                // The duty to warn beats the record: play on, keep rows in memory, go on trying.
+                tracing::error!("{}", error.text().say(language));
+                alarms.raise("log_failing", now.wall(), error.text());
+                (None, LastRun { past: None, manual_count: 0, own_since: None, floor: Wall(0) })
+            }
+        };
+        let head = log.as_ref().and_then(|l| l.head().ok());
+        clock.raise_floor(last.floor);
+
+        let store = Arc::new(ClipStore::open(&state_dir)?);
+        let mut stored = Vec::new();
+        for (source, from_disk) in load_all(&config, &store, &*clock, language)? {
+            if let Some(text) = from_disk.alarm {
+                tracing::error!("{}", text.say(language));
+                alarms.raise(&format!("source_{source}"), now.wall(), text);
+            }
+            if let Some(list) = from_disk.stored {
+                clock.raise_floor(list.issued_at.min(list.in_force_at));
+                stored.push(list);
+            }
+        }
+        let (list, audio) = own_list(&loaded, &options.config, &state_dir, &*clock);
+        let own_sha = loaded.sha256(FileRole::Local).unwrap_or_default();
+        let own = list.map(|list| OwnList {
+            list: Arc::new(list),
+            since: match &last.own_since {
+                Some((sha256, since)) if *sha256 == own_sha => *since,
+                _ => clock.now().wall(),
+            },
+        });
+        for (_, _, text) in &audio.troubles {
+            tracing::error!("{}", text.say(language));
+        }
+        if let Err(error) = write_tone(&state_dir) {
+            tracing::warn!("{}: {error}", state_dir.join("tone.wav").display());
+        }
+
+        // What was in force while the box was away settles the past; only then does the new come into force.
+        let before = own_list_before(&state_dir, &config, &options.config, &*clock, last.own_since.as_ref(), &own_sha);
+        let present = programme(&config, own.as_ref(), &stored)?;
+        let settling = match &before {
+            Some(old) => programme(&config, Some(old), &stored).unwrap_or_else(|_| present.clone()),
+            None => present.clone(),
+        };
+        let playout = Playout::new(settling, settings(&config), last.past, clock.now().wall());
+
+        let speaker_tx = tx.clone();
+        let fails = |what: &str| {
+            let what = what.to_owned();
+            move |e: std::io::Error| StartError::Failed(Text::StartFails { what, why: e.to_string() })
+        };
+        let speaker = Speaker::start(config.output.device.clone(), shared_clock.clone(), move |event| {
+            let _ = speaker_tx.send(Message::Speaker(event));
+        })
+        .map_err(fails("speaker"))?;
+        let hook_tx = tx.clone();
+        let amplifier = Amplifier::start(shared_clock.clone(), move |on, text| {
+            let _ = hook_tx.send(Message::Hook(on, text));
+        })
+        .map_err(fails("amplifier"))?;
+        let log_tx = tx.clone();
+        let log = LogWriter::over(log, &path, identity, shared_clock.clone(), move |event| {
+            let _ = log_tx.send(Message::Log(event));
+        })
+        .map_err(fails("log"))?;
+        let mut daemon = Daemon {
+            language,
+            zone,
+            state_dir,
+            audio,
+            stored,
+            store,
+            playout,
+            speaker,
+            amplifier,
+            log,
+            log_head: head.map_or((0, [0; 32]), |h| (h.seq, h.head)),
+            syncing: None,
+            tx,
+            alarms,
+            device_error: None,
+            formats: HashMap::new(),
+            plays: HashMap::new(),
+            answers: HashMap::new(),
+            manual_count: last.manual_count,
+            tokens: 0,
+            started: clock.now(),
+            wake_at: Wall(0),
+            gate_until: Wall(0),
+            files_seen: Vec::new(),
+            files_changed: false,
+            reloading: false,
+            last_line: String::new(),
+            protected: Arc::new(Mutex::new(HashSet::new())),
+            own,
+            config,
+            clock,
+            options,
+        };
+        daemon.files_seen = daemon.look_at_files();
+        daemon.set_gate();
+        daemon.step(Event::Note(daemon.start_row(&loaded)));
+        if before.is_some() {
+            daemon.step(Event::Programme(present));
+        }
+        daemon.keep_own_list(&loaded);
+        daemon.begin_sync();
+        Ok((daemon, lock))
+    }
+
+    fn start_row(&self, loaded: &Loaded) -> Write {
+        let detail = [
+            ("version", env!("CARGO_PKG_VERSION").into()),
+            ("config_sha256", loaded.sha256(FileRole::Station).into()),
+            ("local_sha256", loaded.sha256(FileRole::Local).into()),
+            ("zone_data", Zone::data_version().into()),
+            ("output", self.config.output.device.to_string().into()),
+            ("quiet_hours_shorter_by", self.config.quiet_main.shorter_by.clone().into()),
+            ("trial", self.options.trial.into()),
+        ];
+        event(EventKind::Start, self.clock.now().wall(), None, &detail)
+    }
+
+    /// Notes which local list is in force and since when, and keeps a copy: after a restart the time in between is
+    /// settled with it, whatever the file says by then.
+    fn keep_own_list(&mut self, loaded: &Loaded) {
+        let Some(own) = &self.own else { return };
+        let sha256 = loaded.sha256(FileRole::Local).unwrap_or_default();
+        if let Some(file) = loaded.files.iter().find(|f| f.role == FileRole::Local) {
+            let kept = self.state_dir.join("own-list.toml");
+            let part = kept.with_extension("part");
+            if let Err(error) = fs::write(&part, &file.bytes).and_then(|()| fs::rename(&part, &kept)) {
+                tracing::warn!("{}: {error}", kept.display());
+            }
+        }
+        let value = json!({ "sha256": sha256, "since": own.since.0 });
+        self.log.send(vec![Write::Set { name: "own_list".into(), value }], None);
+    }
+
+    fn begin_sync(&mut self) {
+        let tx = self.tx.clone();
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let protected = self.protected.clone();
+        let surroundings = sync::Surroundings {
+            store: self.store.clone(),
+            admit: Arc::new(admit(clock.clone())),
+            keep: Arc::new(move |sha| protected.lock().unwrap_or_else(PoisonError::into_inner).contains(sha)),
+            clock,
+            tell: Arc::new(move |event| {
+                let _ = tx.send(Message::Sync(event));
+            }),
+        };
+        let settings = sync::Settings { language: self.language, ..sync::Settings::default() };
+        self.syncing = None;
+        match Syncing::start(&self.config, &surroundings, &settings) {
+            Ok(syncing) => self.syncing = Some(syncing),
+            Err(error) => self.alarm("sync_failing", Text::StartFails { what: "sync".into(), why: error.to_string() }),
+        }
+    }
+
+    async fn live(&mut self, mut rx: mpsc::UnboundedReceiver<Message>) {
+        let path = control::path_in(&self.state_dir);
+        match control::listen(&path) {
+            Ok(listener) => {
+                let (asked_tx, mut asked_rx) = mpsc::unbounded_channel();
+                let tx = self.tx.clone();
+                tokio::spawn(control::serve(listener, asked_tx));
+                tokio::spawn(async move {
+                    while let Some(asked) = asked_rx.recv().await {
+                        if tx.send(Message::Asked(asked)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            Err(error) => self.alarm(
+                "no_socket",
+                Text::FileUnreadable { file: path.display().to_string(), cause: error.to_string() },
+            ),
+        }
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+        let (Ok(mut term), Ok(mut int), Ok(mut hup)) = signals else {
+            tracing::error!("signals cannot be received");
+            return;
+        };
+        systemd::ready();
+        tracing::info!("{}", Text::DaemonReady { station: self.config.station.name.clone() }.say(self.language));
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            let now = self.clock.now();
+            let wait_ns = (self.wake_at.0 * 1_000_000 - now.wall_ns).max(0) as u64;
+            tokio::select! {
+                biased;
+                Some(message) = rx.recv() => self.take(message),
+                () = tokio::time::sleep(Duration::from_nanos(wait_ns)) => self.step(Event::Tick),
+                _ = tick.tick() => self.tick(),
+                _ = hup.recv() => self.reload(),
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+            }
+        }
+        self.end(&mut rx).await;
+        let _ = fs::remove_file(&path);
+    }
+
+    /// Ends softly: the clip fades, rows are written.
+    async fn end(&mut self, rx: &mut mpsc::UnboundedReceiver<Message>) {
+        systemd::stopping();
+        tracing::info!("{}", Text::DaemonEnds {}.say(self.language));
+        if let Some(syncing) = &self.syncing {
+            syncing.stop();
+        }
+        let sounding = self.playout.stage().voice.is_some();
+        self.step(Event::ShutDown);
+        if sounding {
+            let until = tokio::time::sleep(FAREWELL);
+            tokio::pin!(until);
+            while self.playout.stage().is_dying() {
+                tokio::select! {
+                    () = &mut until => break,
+                    Some(message) = rx.recv() => self.take(message),
+                    () = tokio::time::sleep(Duration::from_millis(10)) => self.step(Event::Tick),
+                }
+            }
+        }
+        self.step(Event::Farewell);
+        if !self.log.flush(LAST_FLUSH) {
+            tracing::error!("{}", Text::RowsLeftUnwritten {}.say(self.language));
+        }
+    }
+
+    /// Hands the machine an event and carries out what it decides.
+    fn step(&mut self, event: Event) {
+        let now = self.clock.now();
+        let actions = self.playout.step(now, event);
+        for action in actions {
+            self.carry_out(action);
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Write(writes) => self.write(writes),
+            Action::Play(begin) => {
+                let now = self.clock.now();
+                let Some(file) = self.file_of(&begin.clip) else {
+                    let refused = SpeakerEvent::Refused { airing: begin.airing_id, why: Refusal::Missing };
+                    let _ = self.tx.send(Message::Speaker(refused));
+                    return;
+                };
+                self.speaker.play(Play {
+                    airing: begin.airing_id.clone(),
+                    file,
+                    sha256: begin.clip.sha256.as_deref().and_then(crate::domain::airing::unhex32),
+                    at_boot_ns: now.boot_ns_of(begin.at),
+                    start_by_boot_ns: now.boot_ns_of(begin.start_by),
+                    offset_ms: begin.offset_ms,
+                    gain_db: begin.gain_db,
+                    seam: begin.seam,
+                    takes_over: begin.takes_over,
+                    end_by_boot_ns: begin.end_by.map(|t| now.boot_ns_of(t)),
+                    passes_quiet: begin.passes_quiet,
+                    format: self.formats.get(&begin.session).copied(),
+                });
+            }
+            Action::Retime { airing_id, at } => {
+                let now = self.clock.now();
+                self.speaker.retime(&airing_id, now.boot_ns_of(at));
+                self.set_gate();
+            }
+            Action::Cut { airing_id, at } => {
+                let now = self.clock.now();
+                let end = (at > now.wall()).then(|| now.boot_ns_of(at));
+                self.speaker.cut(&airing_id, end);
+            }
+            Action::Amplifier(on) => {
+                let argv = if on { &self.config.output.on_start } else { &self.config.output.on_stop };
+                self.amplifier.order(argv, on, Occasion { kind: "sound", airing_id: None });
+                if !on {
+                    self.speaker.release();
+                    self.formats.clear();
+                }
+            }
+            Action::Relay { on, airing_id } => {
+                let argv = if on { &self.config.output.on_start } else { &self.config.output.on_stop };
+                self.amplifier.order(argv, on, Occasion { kind: "relay", airing_id });
+            }
+            Action::Answer { token, result } => self.answer(token, result),
+            Action::WakeAt(at) => self.wake_at = at,
+        }
+    }
+
+    fn file_of(&self, clip: &ClipFacts) -> Option<PathBuf> {
+        if &*clip.source != LOCAL {
+            return self.store.path_of(clip.sha256.as_deref()?);
+        }
+        match self.audio.files.get(&clip.id) {
+            Some(file) => Some(file.clone()),
+            None if &*clip.id == "tone" => Some(self.state_dir.join("tone.wav")),
+            None => None,
+        }
+    }
+
+    fn write(&mut self, writes: Vec<Write>) {
+        for write in &writes {
+            match write {
+                Write::Append(Entry::Airing(airing)) => self.recorded(airing),
+                Write::Append(Entry::Session(session)) => self.prepare(session),
+                Write::Append(Entry::Event(row)) => {
+                    tracing::info!(event = ?row.event, "{}", serde_json::to_string(&row.detail).unwrap_or_default());
+                }
+                _ => {}
+            }
+        }
+        self.log.send(writes, None);
+    }
+
+    fn recorded(&mut self, airing: &Airing) {
+        let title = airing.title.as_deref().or(airing.slot_name.as_deref()).unwrap_or_default();
+        let reason = airing.reason.map_or("", Reason::key);
+        tracing::info!(
+            airing = airing.airing_id,
+            played_ms = airing.played_ms,
+            start_error_ms = airing.start_error_ms,
+            "{title}: {} {reason}",
+            airing.outcome.key()
+        );
+        if let Some(waiting) = self.plays.remove(&airing.airing_id) {
+            let answer = match (airing.outcome, airing.reason) {
+                (Outcome::Aired, _) => done_row(airing),
+                (_, Some(reason)) => self.refusal(reason),
+                _ => done_row(airing),
+            };
+            let _ = waiting.reply.send(answer);
+        }
+    }
+
+    /// Finds out, a minute ahead and off the loop, what the device should be opened at for a session.
+    fn prepare(&self, session: &crate::domain::airing::SessionRow) {
+        let files: Vec<PathBuf> = session
+            .items
+            .iter()
+            .filter_map(|i| {
+                let name = format!("{}/{}", i.source.as_deref()?, i.clip_id.as_deref()?);
+                self.file_of(self.playout.programme().clip(&name)?)
+            })
+            .collect();
+        let start = Wall::parse_rfc3339(&session.session_start).unwrap_or_default();
+        let key = crate::domain::schedule::session_key(&session.slot_source, &session.slot_id, start, self.zone);
+        let tx = self.tx.clone();
+        let spawned = std::thread::Builder::new().name("formats".into()).stack_size(512 * 1024).spawn(move || {
+            let specs: Vec<_> = files.iter().filter_map(|f| Decoder::open(f).ok()).map(|d| d.spec()).collect();
+            let Some(rate) = commonest(specs.iter().map(|s| s.rate)) else { return };
+            let channels = if specs.iter().any(|s| s.channels > 1) { 2 } else { 1 };
+            let _ = tx.send(Message::Format(key, Format { rate, channels }));
+        });
+        if let Err(error) = spawned {
+            tracing::warn!("formats: {error}");
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Speaker(event) => self.speaker_says(event),
+            Message::Log(event) => self.log_says(event),
+            Message::Sync(event) => self.sync_says(event),
+            Message::Hook(on, text) => {
+                tracing::error!("{}", text.say(self.language));
+                self.alarm("hook_failed", text);
+                if on {
+                    self.step(Event::HookFailed);
+                }
+            }
+            Message::Asked(asked) => self.asked(asked),
+            Message::Format(session, format) => {
+                self.formats.insert(session, format);
+            }
+            Message::Reloaded(result) => self.reloaded(*result),
+            Message::Synced(reply, answers) => {
+                let _ = reply.send(self.sync_answer(&answers));
+            }
+        }
+    }
+
+    fn speaker_says(&mut self, event: SpeakerEvent) {
+        let now = self.clock.now();
+        let report = match event {
+            SpeakerEvent::Ready { .. } | SpeakerEvent::Closed => return,
+            SpeakerEvent::Opened { name, rate, channels } => {
+                tracing::info!("{name}: {rate} Hz, {channels}");
+                return;
+            }
+            SpeakerEvent::Began { airing, at_boot_ns, late_ns } => {
+                self.answer_begun(&airing);
+                self.clear("hook_failed");
+                Report::Began { airing_id: airing, wall_ns: now.wall_ns_of(at_boot_ns), error_ns: late_ns }
+            }
+            SpeakerEvent::Progress { airing, played_ms } => Report::Progress { airing_id: airing, played_ms },
+            SpeakerEvent::Ended { airing, played_ms, at_boot_ns, how, .. } => Report::Ended {
+                airing_id: airing,
+                wall_ns: now.wall_ns_of(at_boot_ns),
+                played_ms,
+                how: match how {
+                    How::Whole => EndedHow::Whole,
+                    How::Cut => EndedHow::Cut,
+                    How::TakenOver => EndedHow::TakenOver,
+                    How::Quiet | How::EndBy => EndedHow::Quiet,
+                    How::DeviceLost => EndedHow::DeviceLost,
+                    How::DecodeFailed => EndedHow::Broken,
+                },
+            },
+            SpeakerEvent::Refused { airing, why } => match why {
+                Refusal::Missing => {
+                    self.alarm("clip_bad", Text::AudioAbsent { airing: airing.clone() });
+                    Report::Refused { airing_id: airing, reason: Reason::ClipMissing }
+                }
+                Refusal::Bad(text) => {
+                    tracing::error!("{}", text.say(self.language));
+                    self.alarm("clip_bad", text);
+                    Report::Refused { airing_id: airing, reason: Reason::ClipBad }
+                }
+                Refusal::Late => Report::Refused { airing_id: airing, reason: Reason::Late },
+                Refusal::Quiet => Report::Refused { airing_id: airing, reason: Reason::QuietHours },
+                // Taken back before its first sample.
+                Refusal::Cut => {
+                    Report::Ended { airing_id: airing, wall_ns: now.wall_ns, played_ms: 0, how: EndedHow::Cut }
+                }
+            },
+            SpeakerEvent::DeviceLost { error } => {
+                tracing::error!("{}", error.say(self.language));
+                self.device_error = Some(error.clone());
+                self.alarm("device_lost", error);
+                Report::DeviceLost
+            }
+            SpeakerEvent::DeviceBack => {
+                self.device_error = None;
+                self.clear("device_lost");
+                Report::DeviceBack
+            }
+        };
+        self.step(Event::Speaker(report));
+    }
+
+    fn log_says(&mut self, event: LogEvent) {
+        match event {
+            LogEvent::Committed { seq, head, .. } => self.log_head = (seq, head),
+            LogEvent::Failing { error, .. } => {
+                let text = error.text();
+                tracing::error!("{}", text.say(self.language));
+                self.alarm("log_failing", text);
+            }
+            LogEvent::Healed => self.clear("log_failing"),
+            LogEvent::LeftOut { airing_id } => tracing::error!("{airing_id}: a second row was left out"),
+        }
+    }
+
+    fn sync_says(&mut self, event: SyncEvent) {
+        match event {
+            SyncEvent::Checked { source } => {
+                self.clear(&format!("source_{source}"));
+                self.clear(&format!("no_contact_{source}"));
+            }
+            SyncEvent::Failed { text, .. } => tracing::warn!("{}", text.say(self.language)),
+            SyncEvent::Refused { source, text } | SyncEvent::Damaged { source, text } => {
+                tracing::error!("{}", text.say(self.language));
+                self.alarm(&format!("source_{source}"), text);
+            }
+            SyncEvent::Progress { .. } => {}
+            SyncEvent::Ready { stored } => {
+                self.clear(&format!("source_{}", stored.source));
+                self.clear(&format!("no_contact_{}", stored.source));
+                self.clock.raise_floor(stored.issued_at.min(stored.in_force_at));
+                let text = Text::ListReceived {
+                    source: stored.source.to_string(),
+                    serial: stored.serial,
+                    at: self.short_time(stored.in_force_at),
+                };
+                tracing::info!("{}", text.say(self.language));
+                let detail = [
+                    ("source", stored.source.to_string().into()),
+                    ("serial", stored.serial.into()),
+                    ("body_sha256", stored.body_sha256.clone().into()),
+                    ("expires_at", self.zone.rfc3339(stored.expires_at).into()),
+                ];
+                let row = event_of(EventKind::ListInForce, stored.in_force_at, &detail);
+                match self.stored.iter_mut().find(|s| s.source == stored.source) {
+                    Some(old) => *old = stored,
+                    None => self.stored.push(stored),
+                }
+                self.step(Event::Note(row));
+                self.programme_changed();
+            }
+        }
+    }
+
+    fn programme_changed(&mut self) {
+        match programme(&self.config, self.own.as_ref(), &self.stored) {
+            Ok(programme) => self.step(Event::Programme(programme)),
+            Err(StartError::Failed(text) | StartError::Unreadable(text)) => self.alarm("config_refused", text),
+            Err(StartError::Config(_)) => {}
+        }
+        let mut protected = self.protected.lock().unwrap_or_else(PoisonError::into_inner);
+        protected.clear();
+        let sessions = self.playout.stage().sessions();
+        protected.extend(
+            sessions.flat_map(|s| &s.items).filter_map(|i| Some(i.clip.as_ref()?.sha256.as_ref()?.to_string())),
+        );
+    }
+
+    // ---- once a second
+
+    fn tick(&mut self) {
+        systemd::alive();
+        let now = self.clock.now();
+        self.step(Event::Tick);
+        if now.wall() + DAY_MS > self.gate_until || self.gate_until > now.wall() + 2 * GATE_AHEAD_MS {
+            self.set_gate();
+        }
+        self.watch_files();
+        self.watch_alarms(now);
+        let line = self.status_line();
+        if line != self.last_line {
+            systemd::status(&line);
+            self.last_line = line;
+        }
+    }
+
+    fn set_gate(&mut self) {
+        let now = self.clock.now();
+        let quiet = self.config.quiet().between(now.wall(), now.wall() + GATE_AHEAD_MS);
+        self.speaker.set_gate(quiet.into_iter().map(|(a, b)| (now.boot_ns_of(a), now.boot_ns_of(b))).collect());
+        self.gate_until = now.wall() + GATE_AHEAD_MS;
+    }
+
+    fn watch_alarms(&mut self, now: Now) {
+        let wall = now.wall();
+        if now.clock.trusted() {
+            self.clear("clock_unknown");
+        } else {
+            self.alarm("clock_unknown", Text::ClockUnknown {});
+        }
+        match self.playout.stage().stop.clone() {
+            Some(stop) => {
+                let since = self.short_time(stop.since);
+                let days = (wall - stop.since).max(0) / DAY_MS;
+                let text = Text::StoppedAlarm { since, by: stop.by.unwrap_or_default(), days };
+                self.alarm("stopped", text);
+            }
+            None => self.clear("stopped"),
+        }
+        let started = self.started;
+        let sources: Vec<_> = self.syncing.as_ref().map(Syncing::status).unwrap_or_default();
+        for source in sources {
+            let code = format!("no_contact_{}", source.id);
+            let up_ms = (now.boot_ns - started.boot_ns) / 1_000_000;
+            let silent_ms = source.last_success.map_or(up_ms, |t| wall - t);
+            if silent_ms >= NO_CONTACT_MS {
+                let since = self.short_time(source.last_success.unwrap_or(wall + -silent_ms));
+                self.alarm(&code, Text::NoContact { source: source.id.to_string(), since });
+            } else {
+                self.clear(&code);
+            }
+            let code = format!("expires_{}", source.id);
+            let list = self.stored.iter().find(|s| s.source == source.id);
+            match list.map(|s| s.expires_at) {
+                Some(at) if at <= wall + EXPIRES_SOON_MS && now.clock.trusted() => {
+                    let (source, at_text) = (source.id.to_string(), self.short_time(at));
+                    let text = if at <= wall {
+                        Text::ListExpired { source, at: at_text }
+                    } else {
+                        Text::ListExpiresSoon { source, at: at_text }
+                    };
+                    self.alarm(&code, text);
+                }
+                _ => self.clear(&code),
+            }
+        }
+        let homeless = self.playout.programme().offers_without_place();
+        match homeless.first() {
+            Some(offer) => self.alarm("offer_without_place", Text::OfferHasNoPlace { offer: offer.to_string() }),
+            None => self.clear("offer_without_place"),
+        }
+    }
+
+    fn alarm(&mut self, code: &str, text: Text) {
+        let now = self.clock.now().wall();
+        if self.alarms.raise(code, now, text.clone()) {
+            tracing::warn!(alarm = code, "{}", text.say(self.language));
+            let detail = [("code", code.into()), ("raised", true.into()), ("text", text.say(Language::Vi).into())];
+            self.log.send(vec![event_of(EventKind::Alarm, now, &detail)], None);
+        }
+    }
+
+    fn clear(&mut self, code: &str) {
+        if self.alarms.clear(code) {
+            tracing::info!(alarm = code, "cleared");
+            let now = self.clock.now().wall();
+            let detail = [("code", code.into()), ("raised", false.into())];
+            self.log.send(vec![event_of(EventKind::Alarm, now, &detail)], None);
+        }
+    }
+
+    // ---- config and local list
+
+    fn look_at_files(&self) -> Vec<(PathBuf, Option<(u64, std::time::SystemTime)>)> {
+        let local = self.config.local.as_ref();
+        let files = [
+            Some(self.options.config.clone()),
+            local.map(|l| beside(&self.options.config, &l.playlist)),
+            local.map(|l| beside(&self.options.config, &l.clips)),
+        ];
+        files
+            .into_iter()
+            .flatten()
+            .map(|path| {
+                let seen = fs::metadata(&path).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
+                (path, seen)
+            })
+            .collect()
+    }
+
+    /// A file that changed is read when it has stood still for a second: editors write in parts, and rename.
+    fn watch_files(&mut self) {
+        let seen = self.look_at_files();
+        if seen != self.files_seen {
+            self.files_seen = seen;
+            self.files_changed = true;
+        } else if self.files_changed {
+            self.files_changed = false;
+            self.reload();
+        }
+    }
+
+    fn reload(&mut self) {
+        if self.reloading {
+            self.files_changed = true;
+            return;
+        }
+        self.reloading = true;
+        let (options, state_dir) = (self.options.clone(), self.state_dir.clone());
+        let clock = self.clock.clone();
+        let (tx, language) = (self.tx.clone(), self.language);
+        let stored: Vec<_> = self.stored.iter().map(|s| (s.source.clone(), s.list.clone())).collect();
+        let spawned = std::thread::Builder::new().name("reload".into()).spawn(move || {
+            let today = Zone::default().date(clock.now().wall());
+            let lists = |config: &Config| {
+                let place = |id: &Arc<str>| config.sources.iter().position(|s| s.id == *id);
+                stored.iter().filter_map(|(id, list)| Some((place(id)?, list.clone()))).collect()
+            };
+            let result = match Loaded::read(&options.config, options.trial, today, lists) {
+                Err(unreadable) => Err(vec![unreadable.text().say(language)]),
+                Ok(loaded) if !loaded.may_run() => Err(loaded.rendered(Severity::Error, language)),
+                Ok(mut loaded) => {
+                    let (list, audio) = own_list(&loaded, &options.config, &state_dir, &*clock);
+                    loaded.local = list;
+                    Ok(Reloaded { loaded, audio })
+                }
+            };
+            let _ = tx.send(Message::Reloaded(Box::new(result)));
+        });
+        if let Err(error) = spawned {
+            self.reloading = false;
+            tracing::error!("reload: {error}");
+        }
+    }
+
+    fn reloaded(&mut self, result: Result<Reloaded, Vec<String>>) {
+        self.reloading = false;
+        let now = self.clock.now().wall();
+        let Reloaded { loaded, audio } = match result {
+            Ok(reloaded) => reloaded,
+            Err(lines) => {
+                for line in &lines {
+                    tracing::error!("{line}");
+                }
+                let first = lines.first().cloned().unwrap_or_default();
+                let place = first.lines().next().unwrap_or_default().to_owned();
+                let detail = [("accepted", false.into()), ("finding", place.clone().into())];
+                self.step(Event::Note(event_of(EventKind::Config, now, &detail)));
+                self.alarm("config_refused", Text::ConfigNotTaken { finding: place });
+                return;
+            }
+        };
+        self.clear("config_refused");
+        let Some(config) = loaded.config.clone() else { return };
+        if beside(&self.options.config, &config.state.dir) != self.state_dir
+            || config.station.id != self.config.station.id
+        {
+            self.alarm("needs_restart", Text::NeedsRestart {});
+            return;
+        }
+        let local_sha = loaded.sha256(FileRole::Local);
+        let detail = [
+            ("accepted", true.into()),
+            ("config_sha256", loaded.sha256(FileRole::Station).into()),
+            ("local_sha256", local_sha.into()),
+            ("quiet_hours_shorter_by", config.quiet_main.shorter_by.clone().into()),
+        ];
+        self.step(Event::Note(event_of(EventKind::Config, now, &detail)));
+        let sources_changed = format!("{:?}", config.sources) != format!("{:?}", self.config.sources);
+        self.language = spoken(&self.options, Some(&config));
+        self.zone = config.station.timezone;
+        self.clock.set_rules(config.trust, config.hold_ms);
+        if config.output.device != self.config.output.device {
+            self.speaker.set_device(config.output.device.clone());
+        }
+        self.playout.set_output(config.output.device.to_string(), settings(&config).pre_roll_ms);
+        for (_, _, text) in &audio.troubles {
+            tracing::error!("{}", text.say(self.language));
+        }
+        self.own = loaded.local.clone().map(|list| OwnList { list: Arc::new(list), since: now });
+        self.audio = audio;
+        self.config = config;
+        self.stored.retain(|s| self.config.sources.iter().any(|c| c.id == s.source));
+        self.keep_own_list(&loaded);
+        self.set_gate();
+        self.programme_changed();
+        if sources_changed {
+            self.begin_sync();
+        }
+        tracing::info!("{}", Text::ConfigTaken {}.say(self.language));
+        self.files_seen = self.look_at_files();
+    }
+
+    // ---- what people ask
+
+    fn asked(&mut self, asked: Asked) {
+        let Asked { request, reply } = asked;
+        let now = self.clock.now().wall();
+        match request {
+            Request::Status => {
+                let answer = match serde_json::to_value(self.snapshot()) {
+                    Ok(value) => Answer::Done(value),
+                    Err(error) => Answer::Refused { text: error.to_string(), code: "internal".into() },
+                };
+                let _ = reply.send(answer);
+            }
+            Request::Stop { until, for_ms, but_emergency, by, why } => {
+                let until = until.or(for_ms.map(|ms| now + ms));
+                self.step(Event::Stop(Stop { since: now, until, but_emergency, by, why }));
+                let _ = reply.send(Answer::Done(json!({ "until": until.map(|t| self.zone.rfc3339(t)) })));
+            }
+            Request::Resume { by } => {
+                self.step(Event::Resume { by });
+                let _ = reply.send(Answer::Done(Value::Null));
+            }
+            Request::Play { clip, wait, by } => self.play(&clip, wait, by, reply),
+            Request::Sync => match &self.syncing {
+                Some(syncing) => {
+                    let answers = syncing.sync_now();
+                    let tx = self.tx.clone();
+                    let waiting = move || {
+                        let _ = tx.send(Message::Synced(reply, answers.iter().collect()));
+                    };
+                    if let Err(error) = std::thread::Builder::new().name("sync-now".into()).spawn(waiting) {
+                        tracing::error!("sync: {error}");
+                    }
+                }
+                None => {
+                    let _ = reply.send(Answer::Done(json!([])));
+                }
+            },
+            Request::Reload => {
+                self.reload();
+                let _ = reply.send(Answer::Done(Value::Null));
+            }
+        }
+    }
+
+    fn play(&mut self, name: &str, wait: bool, by: Option<String>, reply: oneshot::Sender<Answer>) {
+        let clip =
+            if name == "tone" { Some(Arc::new(tone_facts())) } else { self.playout.programme().clip(name).cloned() };
+        let Some(clip) = clip else {
+            let text = Text::NoSuchClip { clip: name.to_owned() }.say(self.language);
+            let _ = reply.send(Answer::Refused { text, code: "unknown_clip".into() });
+            return;
+        };
+        if self.file_of(&clip).is_none() {
+            let text = Text::AudioAbsent { airing: name.to_owned() }.say(self.language);
+            let _ = reply.send(Answer::Refused { text, code: "clip_missing".into() });
+            return;
+        }
+        self.tokens += 1;
+        self.manual_count += 1;
+        let (token, number) = (self.tokens, self.manual_count);
+        self.answers.insert(token, (reply, wait));
+        self.step(Event::Play { token, clip, number, by });
+    }
+
+    fn answer(&mut self, token: u64, result: Result<String, PlayRefusal>) {
+        let Some((reply, to_the_end)) = self.answers.remove(&token) else { return };
+        match result {
+            Ok(airing_id) => {
+                self.plays.insert(airing_id, WaitingPlay { reply, to_the_end });
+            }
+            Err(refusal) => {
+                let answer = match refusal {
+                    PlayRefusal::Busy => {
+                        // The number was not used: the next manual play has it.
+                        self.manual_count -= 1;
+                        Answer::Refused { text: Text::PlayBusy {}.say(self.language), code: "busy".into() }
+                    }
+                    PlayRefusal::Forbidden(reason) => self.refusal(reason),
+                };
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    fn refusal(&self, reason: Reason) -> Answer {
+        let text = Text::PlayForbidden { reason: reason_words(reason, self.language).to_owned() };
+        Answer::Refused { text: text.say(self.language), code: reason.key().into() }
+    }
+
+    fn answer_begun(&mut self, airing_id: &str) {
+        if self.plays.get(airing_id).is_some_and(|w| !w.to_the_end)
+            && let Some(waiting) = self.plays.remove(airing_id)
+        {
+            let _ = waiting.reply.send(Answer::Done(json!({ "airing_id": airing_id })));
+        }
+    }
+
+    fn sync_answer(&self, answers: &[(Arc<str>, sync::Answer)]) -> Answer {
+        let rows = answers.iter().map(|(source, answer)| match answer {
+            sync::Answer::Same { serial } => json!({ "source": &**source, "result": "same", "serial": serial }),
+            sync::Answer::New(stored) => json!({ "source": &**source, "result": "new", "serial": stored.serial }),
+            sync::Answer::Failed(text) => {
+                json!({ "source": &**source, "result": "failed", "text": text.say(self.language) })
+            }
+            sync::Answer::Refused(text) => {
+                json!({ "source": &**source, "result": "refused", "text": text.say(self.language) })
+            }
+        });
+        Answer::Done(rows.collect())
+    }
+
+    // ---- showing
+
+    fn short_time(&self, at: Wall) -> String {
+        self.zone.local(at).format("%H:%M ngày %d/%m/%Y").to_string()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let now = self.clock.now();
+        let wall = now.wall();
+        let stage = self.playout.stage();
+        let on_air = stage.on_air(self.playout.programme()).map(|b| self.brief(b, None));
+        let state = if stage.stop.is_some() {
+            State::Stopped
+        } else if on_air.is_some() {
+            State::OnAir
+        } else if !now.clock.trusted() {
+            State::WaitingForClock
+        } else {
+            State::Idle
+        };
+        let time = |t: Wall| self.zone.rfc3339(t);
+        let (clips, bytes) = self.store.usage();
+        let sources = self.syncing.as_ref().map(Syncing::status).unwrap_or_default();
+        Snapshot {
+            state,
+            on_air,
+            next: self.next(wall),
+            clock: now.clock,
+            now: time(wall),
+            output: OutputStatus {
+                device: self.config.output.device.to_string(),
+                ok: self.device_error.is_none(),
+                error: self.device_error.as_ref().map(|t| t.say(self.language)),
+            },
+            sources: sources
+                .into_iter()
+                .map(|s| {
+                    let stored = self.stored.iter().find(|l| l.source == s.id);
+                    SourceBrief {
+                        id: s.id.to_string(),
+                        serial: s.serial.or(stored.map(|l| l.serial)),
+                        expires_at: s.expires_at.or(stored.map(|l| l.expires_at)).map(time),
+                        last_success: s.last_success.map(time),
+                        last_error: s.last_error.map(|t| t.say(self.language)),
+                    }
+                })
+                .collect(),
+            log: LogStatus {
+                seq: self.log_head.0,
+                head: crate::domain::airing::hex(&self.log_head.1),
+                durable: {
+                    let health = self.log.health();
+                    health.failing.is_none() && health.waiting_rows == 0
+                },
+            },
+            store: StoreStatus { clips, bytes, quota_bytes: self.config.state.clips_quota_bytes },
+            alarms: self.alarms.brief(self.language, time),
+            trial: self.options.trial,
+            station: self.config.station.name.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime_s: (now.boot_ns - self.started.boot_ns) / 1_000_000_000,
+        }
+    }
+
+    fn brief(&self, airing: OnStage, blocked_by: Option<Reason>) -> Brief {
+        Brief {
+            airing_id: airing.airing_id,
+            slot_id: Some(airing.slot.to_string()),
+            slot_name: Some(airing.slot_name.to_string()),
+            clip_id: airing.clip_id.map(|c| c.to_string()),
+            title: airing.title.map(|t| t.to_string()),
+            planned_at: self.zone.rfc3339(airing.planned_at),
+            started_at: airing.started_at.map(|t| self.zone.rfc3339(t)),
+            played_ms: airing.played_ms,
+            clip_ms: airing.clip_ms,
+            blocked_by: blocked_by.map(|r| r.key().to_owned()),
+        }
+    }
+
+    /// The next planned airing within 31 days, fixed already or not (rule R11).
+    fn next(&self, wall: Wall) -> Option<Brief> {
+        let stage = self.playout.stage();
+        let programme = self.playout.programme();
+        let fixed = stage.next_planned(wall, programme);
+        let from = wall.max(self.playout.fixed_until() + 1);
+        let mut walk = Walk::new(programme.clone(), from);
+        let planned = walk.next_before(wall + 31 * DAY_MS).and_then(|session| {
+            let at = session.items.iter().position(|i| i.planned_at >= wall)?;
+            Some(OnStage::planned(&session, at, programme))
+        });
+        let next = match (fixed, planned) {
+            (Some(a), Some(b)) => Some(if a.planned_at <= b.planned_at { a } else { b }),
+            (a, b) => a.or(b),
+        }?;
+        let blocked = if next.forbidden.is_some() {
+            next.forbidden
+        } else if stage.stop.as_ref().is_some_and(|s| s.until.is_none_or(|u| u > next.planned_at)) {
+            Some(Reason::Stopped)
+        } else {
+            programme.quiet.quiet_until(next.planned_at).map(|_| Reason::QuietHours)
+        };
+        Some(self.brief(next, blocked))
+    }
+
+    fn status_line(&self) -> String {
+        let stage = self.playout.stage();
+        let text = if stage.stop.is_some() {
+            Text::StateStopped {}
+        } else if let Some(on_air) = stage.on_air(self.playout.programme()) {
+            Text::StateOnAir { title: on_air.title.unwrap_or(on_air.slot_name).to_string() }
+        } else if !self.clock.now().clock.trusted() {
+            Text::StateWaitingForClock {}
+        } else {
+            Text::StateIdle {}
+        };
+        text.say(self.language)
+    }
+}
+
+fn spoken(options: &Options, config: Option<&Config>) -> Language {
+    if options.language_forced {
+        return options.language;
+    }
+    config.and_then(|c| c.station.language).unwrap_or(options.language)
+}
+
+fn event_of(kind: EventKind, at: Wall, detail: &[(&str, Value)]) -> Write {
+    event(kind, at, None, detail)
+}
+
+fn done_row(airing: &Airing) -> Answer {
+    Answer::Done(
+        json!({ "airing_id": airing.airing_id, "outcome": airing.outcome.key(), "played_ms": airing.played_ms }),
+    )
+}
+
+fn commonest(rates: impl Iterator<Item = u32>) -> Option<u32> {
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    rates.for_each(|r| *counts.entry(r).or_default() += 1);
+    let most = counts.values().copied().max()?;
+    let mut best = counts.iter().filter(|(_, n)| **n == most).map(|(r, _)| *r);
+    let first = best.next()?;
+    // As many of one rate as of another: 48 kHz is what cards and mixers like best.
+    Some(if best.next().is_some() { 48_000 } else { first })
+}
+
+fn own_list(loaded: &Loaded, config_path: &Path, state_dir: &Path, clock: &MachineClock) -> (Option<List>, LocalAudio) {
+    let (Some(config), Some(mut list)) = (&loaded.config, loaded.local.clone()) else {
+        return (None, LocalAudio::default());
+    };
+    let folder = config.local.as_ref().map(|l| beside(config_path, &l.clips)).unwrap_or_default();
+    let memory = state_dir.join("local-clips.json");
+    let audio = measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
+    (Some(list), audio)
+}
+
+/// The local list that was in force when the last run ended, when the file says something else now.
+fn own_list_before(
+    state_dir: &Path,
+    config: &Config,
+    config_path: &Path,
+    clock: &MachineClock,
+    known: Option<&(String, Wall)>,
+    present_sha: &str,
+) -> Option<OwnList> {
+    use sha2::Digest;
+    let (sha256, since) = known.filter(|(sha, _)| sha != present_sha)?;
+    let bytes = fs::read(state_dir.join("own-list.toml")).ok()?;
+    if crate::domain::airing::hex(&sha2::Sha256::digest(&bytes)) != *sha256 {
+        return None;
+    }
+    let mut list = crate::domain::playlist::read_list(&bytes, crate::domain::playlist::Form::Local).value?;
+    let folder = config.local.as_ref().map(|l| beside(config_path, &l.clips))?;
+    let memory = state_dir.join("local-clips.json");
+    measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
+    Some(OwnList { list: Arc::new(list), since: *since })
+}
+
+fn write_tone(state_dir: &Path) -> std::io::Result<()> {
+    let path = state_dir.join("tone.wav");
+    if fs::metadata(&path).is_ok_and(|m| m.len() == TONE.len() as u64) {
+        return Ok(());
+    }
+    let part = path.with_extension("part");
+    fs::write(&part, TONE)?;
+    fs::rename(part, path)
+}
+
+/// The test tone as a clip: two seconds, the commune's own, part of the frame and so in need of no approval.
+fn tone_facts() -> ClipFacts {
+    ClipFacts {
+        source: LOCAL.into(),
+        origin: crate::domain::config::Origin::Xa,
+        id: "tone".into(),
+        title: "Âm thử 1 kHz".into(),
+        kind: ClipKind::NhacHieu,
+        priority: Priority::Normal,
+        sha256: None,
+        duration_ms: Some(TONE_MS),
+        campaign_id: None,
+        topic_id: None,
+        doc_number: None,
+        approved_by: None,
+        approved_at: None,
+        approved: true,
+        serial: None,
+        gain_db: 0.0,
+        unfit: None,
+    }
+}
+
+/// Length of the test tone, milliseconds: 16 bit mono at 48 kHz behind a header of 44 bytes.
+const TONE_MS: i64 = (TONE_BYTES - 44) / 96;
+const TONE_BYTES: i64 = 192_044;
