@@ -8,8 +8,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::cli::{Context, Done, Failure};
-use crate::daemon::station::beside;
-use crate::domain::config::{Config, Language, read_config};
+use crate::domain::config::Language;
 use crate::domain::text::{Text, length_words};
 use crate::domain::time::{Wall, Zone, parse_duration_ms};
 use crate::edge::control::{Answer, AskError, Request, ask};
@@ -74,33 +73,8 @@ struct Station {
 }
 
 fn station(context: &Context) -> Result<Station, Failure> {
-    let bytes = std::fs::read(&context.config).map_err(|error| {
-        let text = Text::FileUnreadable { file: context.config.display().to_string(), cause: error.to_string() };
-        Failure::Config(text.say(context.language))
-    })?;
-    let config: Option<Config> = read_config(&bytes, true).value;
-    Ok(match config {
-        Some(config) => Station {
-            state_dir: beside(&context.config, &config.state.dir),
-            zone: config.station.timezone,
-            language: context.speak(config.station.language),
-        },
-        // The daemon may still run on its last good config: look where it most likely is.
-        None => Station {
-            state_dir: written_state_dir(&bytes)
-                .map_or_else(|| "/var/lib/loaxa".into(), |d| beside(&context.config, &d)),
-            zone: Zone::default(),
-            language: context.language,
-        },
-    })
-}
-
-fn written_state_dir(bytes: &[u8]) -> Option<PathBuf> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (table, _) = toml::de::DeTable::parse_recoverable(text.trim_start_matches('\u{feff}'));
-    let table = table.into_inner();
-    let state = table.get("state")?.get_ref().as_table()?;
-    state.get("dir")?.get_ref().as_str().map(PathBuf::from)
+    let glance = super::station::glance(context)?;
+    Ok(Station { state_dir: glance.dir, zone: glance.zone, language: context.speak(glance.language) })
 }
 
 fn request(station: &Station, request: &Request, longest: Option<Duration>) -> Result<Value, Failure> {

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::station::{Survey, survey};
+use crate::cli::station::survey;
 use crate::cli::{Context, Done, Failure};
+use crate::daemon::station::Survey;
 use crate::domain::findings::Severity;
 use crate::domain::text::Text;
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use super::{Context, Done, Failure, progress};
 use crate::daemon::clock::MachineClock;
+use crate::daemon::station::Glance;
 use crate::domain::airing::Outcome;
 use crate::domain::chain::Row;
 use crate::domain::config::Language;
@@ -258,31 +259,16 @@ pub(super) struct Loaded {
 
 impl Station {
     pub(super) fn load(&self, context: &Context) -> Result<Loaded, Failure> {
-        let text = fs::read_to_string(&context.config);
-        let text = match (&text, &self.state) {
-            (Ok(text), _) => text.trim_start_matches('\u{feff}'),
-            (Err(_), Some(_)) => "",
-            (Err(e), None) => return Err(Failure::Config(format!("{}: {e}", context.config.display()))),
+        let glance = match (super::station::glance(context), &self.state) {
+            (Ok(glance), _) => glance,
+            (Err(_), Some(dir)) => Glance { dir: dir.clone(), zone: Zone::default(), language: None },
+            (Err(failure), None) => return Err(failure),
         };
-        let table = toml::de::DeTable::parse(text)
-            .map_err(|e| Failure::Config(format!("{}: {e}", context.config.display())))?;
-        let key = |section: &str, key: &str| {
-            let section = table.get_ref().get(section)?.get_ref().as_table()?;
-            section.get(key)?.get_ref().as_str().map(str::to_owned)
-        };
-        let dir = self.state.clone().or_else(|| key("state", "dir").map(PathBuf::from));
-        let dir = dir.unwrap_or_else(|| PathBuf::from("/var/lib/loaxa"));
-        let zone = key("station", "timezone").and_then(|n| Zone::by_name(&n)).unwrap_or_default();
-        let configured = key("station", "language").and_then(|l| match l.as_str() {
-            "en" => Some(Language::En),
-            "vi" => Some(Language::Vi),
-            _ => None,
-        });
-        let (language, data_language) = match configured {
+        let (language, data_language) = match glance.language {
             _ if context.language_forced => (context.language, context.language),
             Some(written) => (written, written),
             None => (context.language, Language::Vi),
         };
-        Ok(Loaded { dir, zone, language, data_language })
+        Ok(Loaded { dir: self.state.clone().unwrap_or(glance.dir), zone: glance.zone, language, data_language })
     }
 }

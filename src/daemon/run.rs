@@ -9,19 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::daemon::clock::MachineClock;
-use crate::daemon::station::{Loaded, LocalAudio, Unreadable, beside, measure_local};
+use crate::daemon::station::{LocalAudio, Look, Survey, folder_of, measure_local, survey};
 use crate::daemon::status::{Alarms, Brief, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus};
 use crate::daemon::sync::{self, Stored, SyncEvent, Syncing, load_all};
-use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, Write};
+use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, SessionRow, Write, hex, unhex32};
 use crate::domain::config::{Config, Language};
 use crate::domain::findings::{FileRole, Severity};
-use crate::domain::playlist::{ClipKind, LOCAL, List, Priority};
+use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
 use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Saved, Settings};
-use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk};
+use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk, session_key};
 use crate::domain::stage::{Absence, OnStage, Stop, event};
 use crate::domain::text::{Text, reason_words};
 use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Now, Wall, Zone};
@@ -76,12 +77,6 @@ pub enum StartError {
     Failed(Text),
 }
 
-impl From<Unreadable> for StartError {
-    fn from(unreadable: Unreadable) -> Self {
-        StartError::Unreadable(unreadable.text())
-    }
-}
-
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
         StartError::Failed(error.text(Language::Vi))
@@ -100,7 +95,7 @@ enum Message {
 }
 
 struct Reloaded {
-    loaded: Loaded,
+    loaded: Survey,
     audio: LocalAudio,
 }
 
@@ -280,17 +275,16 @@ fn planned_session(airing_id: &str, zone: Zone) -> Option<(Wall, Arc<str>, Arc<s
 impl Daemon {
     fn start(options: Options, tx: mpsc::UnboundedSender<Message>) -> Result<(Daemon, fs::File), StartError> {
         let plain = MachineClock::plain();
-        let today = Zone::default().date(plain.now().wall());
-        let loaded = Loaded::read(&options.config, options.trial, today, |_| Vec::new())?;
-        let language = spoken(&options, loaded.config.as_deref());
-        let Some(config) = loaded.config.clone().filter(|_| loaded.may_run()) else {
-            return Err(StartError::Config(loaded.rendered(Severity::Error, language)));
+        let loaded = look(&options, &plain, false).map_err(StartError::Unreadable)?;
+        let language = loaded.language;
+        let Some(config) = loaded.config.clone().filter(|_| loaded.may_run()).map(Arc::new) else {
+            return Err(StartError::Config(loaded.rendered(&[Severity::Error]).collect()));
         };
-        for line in loaded.rendered(Severity::Warning, language) {
+        for line in loaded.rendered(&[Severity::Warning]) {
             tracing::warn!("{line}");
         }
         let zone = config.station.timezone;
-        let state_dir = beside(&options.config, &config.state.dir);
+        let state_dir = config.state.dir.clone();
         let lock = lock_state(&state_dir)?;
         let clock = Arc::new(MachineClock::new(config.trust, config.hold_ms, Wall(0)));
         let shared_clock: Arc<dyn Clock> = clock.clone();
@@ -334,7 +328,7 @@ impl Daemon {
                 stored.push(list);
             }
         }
-        let (list, audio) = own_list(&loaded, &options.config, &state_dir, &*clock);
+        let (list, audio) = own_list(&loaded, &*clock);
         let own_sha = loaded.sha256(FileRole::Local).unwrap_or_default();
         let own = list.map(|list| OwnList {
             list: Arc::new(list),
@@ -351,7 +345,7 @@ impl Daemon {
         }
 
         // What was in force while the box was away settles the past; only then does the new come into force.
-        let before = own_list_before(&state_dir, &config, &options.config, &*clock, last.own_since.as_ref(), &own_sha);
+        let before = own_list_before(&loaded, &*clock, last.own_since.as_ref(), &own_sha);
         let present = programme(&config, own.as_ref(), &stored)?;
         let settling = match &before {
             Some(old) => programme(&config, Some(old), &stored).unwrap_or_else(|_| present.clone()),
@@ -423,7 +417,7 @@ impl Daemon {
         Ok((daemon, lock))
     }
 
-    fn start_row(&self, loaded: &Loaded) -> Write {
+    fn start_row(&self, loaded: &Survey) -> Write {
         let detail = [
             ("version", env!("CARGO_PKG_VERSION").into()),
             ("config_sha256", loaded.sha256(FileRole::Station).into()),
@@ -438,10 +432,10 @@ impl Daemon {
 
     /// Notes which local list is in force and since when, and keeps a copy: after a restart the time in between is
     /// settled with it, whatever the file says by then.
-    fn keep_own_list(&mut self, loaded: &Loaded) {
+    fn keep_own_list(&mut self, loaded: &Survey) {
         let Some(own) = &self.own else { return };
         let sha256 = loaded.sha256(FileRole::Local).unwrap_or_default();
-        if let Some(file) = loaded.files.iter().find(|f| f.role == FileRole::Local) {
+        if let Some(file) = loaded.sheets.iter().find(|f| f.role == FileRole::Local) {
             let kept = self.state_dir.join("own-list.toml");
             let part = kept.with_extension("part");
             if let Err(error) = fs::write(&part, &file.bytes).and_then(|()| fs::rename(&part, &kept)) {
@@ -567,7 +561,7 @@ impl Daemon {
                 self.speaker.play(Play {
                     airing: begin.airing_id.clone(),
                     file,
-                    sha256: begin.clip.sha256.as_deref().and_then(crate::domain::airing::unhex32),
+                    sha256: begin.clip.sha256.as_deref().and_then(unhex32),
                     at_boot_ns: now.boot_ns_of(begin.at),
                     start_by_boot_ns: now.boot_ns_of(begin.start_by),
                     offset_ms: begin.offset_ms,
@@ -652,7 +646,7 @@ impl Daemon {
     }
 
     /// Finds out, a minute ahead and off the loop, what the device should be opened at for a session.
-    fn prepare(&self, session: &crate::domain::airing::SessionRow) {
+    fn prepare(&self, session: &SessionRow) {
         let files: Vec<PathBuf> = session
             .items
             .iter()
@@ -662,7 +656,7 @@ impl Daemon {
             })
             .collect();
         let start = Wall::parse_rfc3339(&session.session_start).unwrap_or_default();
-        let key = crate::domain::schedule::session_key(&session.slot_source, &session.slot_id, start, self.zone);
+        let key = session_key(&session.slot_source, &session.slot_id, start, self.zone);
         let tx = self.tx.clone();
         let spawned = std::thread::Builder::new().name("formats".into()).stack_size(512 * 1024).spawn(move || {
             let specs: Vec<_> = files.iter().filter_map(|f| Decoder::open(f).ok()).map(|d| d.spec()).collect();
@@ -919,11 +913,12 @@ impl Daemon {
     // ---- config and local list
 
     fn look_at_files(&self) -> Vec<(PathBuf, Option<(u64, std::time::SystemTime)>)> {
+        let base = folder_of(&self.options.config);
         let local = self.config.local.as_ref();
         let files = [
             Some(self.options.config.clone()),
-            local.map(|l| beside(&self.options.config, &l.playlist)),
-            local.map(|l| beside(&self.options.config, &l.clips)),
+            local.map(|l| base.join(&l.playlist)),
+            local.map(|l| base.join(&l.clips)),
         ];
         files
             .into_iter()
@@ -953,21 +948,15 @@ impl Daemon {
             return;
         }
         self.reloading = true;
-        let (options, state_dir) = (self.options.clone(), self.state_dir.clone());
+        let options = self.options.clone();
         let clock = self.clock.clone();
         let (tx, language) = (self.tx.clone(), self.language);
-        let stored: Vec<_> = self.stored.iter().map(|s| (s.source.clone(), s.list.clone())).collect();
         let spawned = std::thread::Builder::new().name("reload".into()).spawn(move || {
-            let today = Zone::default().date(clock.now().wall());
-            let lists = |config: &Config| {
-                let place = |id: &Arc<str>| config.sources.iter().position(|s| s.id == *id);
-                stored.iter().filter_map(|(id, list)| Some((place(id)?, list.clone()))).collect()
-            };
-            let result = match Loaded::read(&options.config, options.trial, today, lists) {
-                Err(unreadable) => Err(vec![unreadable.text().say(language)]),
-                Ok(loaded) if !loaded.may_run() => Err(loaded.rendered(Severity::Error, language)),
+            let result = match look(&options, &*clock, true) {
+                Err(text) => Err(vec![text.say(language)]),
+                Ok(loaded) if !loaded.may_run() => Err(loaded.rendered(&[Severity::Error]).collect()),
                 Ok(mut loaded) => {
-                    let (list, audio) = own_list(&loaded, &options.config, &state_dir, &*clock);
+                    let (list, audio) = own_list(&loaded, &clock);
                     loaded.local = list;
                     Ok(Reloaded { loaded, audio })
                 }
@@ -998,10 +987,8 @@ impl Daemon {
             }
         };
         self.clear("config_refused");
-        let Some(config) = loaded.config.clone() else { return };
-        if beside(&self.options.config, &config.state.dir) != self.state_dir
-            || config.station.id != self.config.station.id
-        {
+        let Some(config) = loaded.config.clone().map(Arc::new) else { return };
+        if config.state.dir != self.state_dir || config.station.id != self.config.station.id {
             self.alarm("needs_restart", Text::NeedsRestart {});
             return;
         }
@@ -1014,7 +1001,7 @@ impl Daemon {
         ];
         self.step(Event::Note(event_of(EventKind::Config, now, &detail)));
         let sources_changed = format!("{:?}", config.sources) != format!("{:?}", self.config.sources);
-        self.language = spoken(&self.options, Some(&config));
+        self.language = loaded.language;
         self.zone = config.station.timezone;
         self.clock.set_rules(config.trust, config.hold_ms);
         if config.output.device != self.config.output.device {
@@ -1199,7 +1186,7 @@ impl Daemon {
                 .collect(),
             log: LogStatus {
                 seq: self.log_head.0,
-                head: crate::domain::airing::hex(&self.log_head.1),
+                head: hex(&self.log_head.1),
                 durable: {
                     let health = self.log.health();
                     health.failing.is_none() && health.waiting_rows == 0
@@ -1269,11 +1256,14 @@ impl Daemon {
     }
 }
 
-fn spoken(options: &Options, config: Option<&Config>) -> Language {
-    if options.language_forced {
-        return options.language;
-    }
-    config.and_then(|c| c.station.language).unwrap_or(options.language)
+/// Reads and checks the station's files.
+fn look(options: &Options, clock: &dyn Clock, stored: bool) -> Result<Survey, Text> {
+    let speak = |written: Option<Language>| match written {
+        Some(language) if !options.language_forced => language,
+        _ => options.language,
+    };
+    let today = |zone: Zone| zone.date(clock.now().wall());
+    survey(&Look { config: &options.config, trial: options.trial, speak: &speak, today: &today, stored })
 }
 
 fn event_of(kind: EventKind, at: Wall, detail: &[(&str, Value)]) -> Write {
@@ -1296,35 +1286,32 @@ fn commonest(rates: impl Iterator<Item = u32>) -> Option<u32> {
     Some(if best.next().is_some() { 48_000 } else { first })
 }
 
-fn own_list(loaded: &Loaded, config_path: &Path, state_dir: &Path, clock: &MachineClock) -> (Option<List>, LocalAudio) {
-    let (Some(config), Some(mut list)) = (&loaded.config, loaded.local.clone()) else {
+fn own_list(loaded: &Survey, clock: &MachineClock) -> (Option<List>, LocalAudio) {
+    let (Some(config), Some(folder), Some(mut list)) = (&loaded.config, loaded.clips_dir(), loaded.local.clone())
+    else {
         return (None, LocalAudio::default());
     };
-    let folder = config.local.as_ref().map(|l| beside(config_path, &l.clips)).unwrap_or_default();
-    let memory = state_dir.join("local-clips.json");
+    let memory = config.state.dir.join("local-clips.json");
     let audio = measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
     (Some(list), audio)
 }
 
 /// The local list that was in force when the last run ended, when the file says something else now.
 fn own_list_before(
-    state_dir: &Path,
-    config: &Config,
-    config_path: &Path,
+    loaded: &Survey,
     clock: &MachineClock,
     known: Option<&(String, Wall)>,
     present_sha: &str,
 ) -> Option<OwnList> {
-    use sha2::Digest;
     let (sha256, since) = known.filter(|(sha, _)| sha != present_sha)?;
+    let state_dir = &loaded.config.as_ref()?.state.dir;
     let bytes = fs::read(state_dir.join("own-list.toml")).ok()?;
-    if crate::domain::airing::hex(&sha2::Sha256::digest(&bytes)) != *sha256 {
+    if hex(&Sha256::digest(&bytes)) != *sha256 {
         return None;
     }
-    let mut list = crate::domain::playlist::read_list(&bytes, crate::domain::playlist::Form::Local).value?;
-    let folder = config.local.as_ref().map(|l| beside(config_path, &l.clips))?;
+    let mut list = read_list(&bytes, Form::Local).value?;
     let memory = state_dir.join("local-clips.json");
-    measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
+    measure_local(&mut list, &loaded.clips_dir()?, Some(&memory), &|path| length_ms(clock, path));
     Some(OwnList { list: Arc::new(list), since: *since })
 }
 

@@ -9,132 +9,303 @@ use std::time::UNIX_EPOCH;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::domain::airing::Reason;
+use crate::domain::airing::{Reason, hex};
 use crate::domain::config::{Config, Language, read_config};
-use crate::domain::fields::match_name;
-use crate::domain::findings::{FileRole, Finding, Severity};
-use crate::domain::playlist::{Form, List, read_list};
-use crate::domain::signature::hex;
+use crate::domain::document::{self, Node, Value};
+use crate::domain::findings::{FileRole, Finding, LineIndex, Severity};
+use crate::domain::playlist::{Form, List, Span, read_list};
 use crate::domain::station::check_station;
-use crate::domain::text::Text;
+use crate::domain::text::{Text, system_words};
+use crate::domain::time::Zone;
 use crate::edge::clip_store::hash_file;
+use crate::edge::folder;
 
-/// One file that was read, for findings.
-#[derive(Clone, Debug)]
-pub struct FileRead {
-    /// What it is to the station.
+/// A file that was read, for quoting from it.
+pub struct Sheet {
+    /// What it is.
     pub role: FileRole,
-    /// Its path as shown.
+    /// Its path as people know it.
     pub path: PathBuf,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Its text.
+    pub text: String,
+    lines: LineIndex,
 }
 
-/// What `station.toml` and the local list say.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The config; none when an error stands in it.
-    pub config: Option<Arc<Config>>,
-    /// The commune's own list; none when there is none or an error stands in it.
-    pub local: Option<List>,
-    /// Everything found, in both and between them.
-    pub findings: Vec<(FileRole, Finding)>,
-    /// The files themselves.
-    pub files: Vec<FileRead>,
-}
+impl Sheet {
+    fn new(role: FileRole, path: PathBuf, bytes: &[u8]) -> Sheet {
+        let text = document::shown(bytes);
+        let lines = LineIndex::new(&text);
+        Sheet { role, path, bytes: bytes.to_owned(), text, lines }
+    }
 
-/// A file that could not even be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: {error}")]
-pub struct Unreadable {
-    /// Which.
-    pub path: PathBuf,
-    /// Why.
-    pub error: std::io::Error,
-}
+    /// A finding with its place, as people read it.
+    pub fn render(&self, finding: &Finding, language: Language) -> String {
+        finding.render_at(&self.path.display().to_string(), &self.text, &self.lines, language)
+    }
 
-impl Unreadable {
-    /// The sentence for people.
-    pub fn text(&self) -> Text {
-        Text::FileUnreadable { file: self.path.display().to_string(), cause: self.error.to_string() }
+    /// Line and column of a finding.
+    pub fn place(&self, finding: &Finding) -> (usize, usize) {
+        self.lines.line_column(&self.text, finding.span.start)
     }
 }
 
-impl Loaded {
-    /// Reads both files. `sources` are lists from above to check against, by their place in the config.
-    ///
-    /// # Errors
-    /// When a file cannot be read at all.
-    pub fn read(
-        config_path: &Path,
-        trial: bool,
-        today: NaiveDate,
-        sources: impl Fn(&Config) -> Vec<(usize, Arc<List>)>,
-    ) -> Result<Loaded, Unreadable> {
-        let bytes = read_file(config_path)?;
-        let reading = read_config(&bytes, trial);
-        let mut loaded = Loaded {
-            config: reading.value.map(Arc::new),
-            local: None,
-            findings: reading.findings.into_iter().map(|f| (FileRole::Station, f)).collect(),
-            files: vec![FileRead { role: FileRole::Station, path: config_path.to_owned(), bytes }],
-        };
-        let Some(config) = loaded.config.clone() else { return Ok(loaded) };
-        if let Some(local) = &config.local {
-            let path = beside(config_path, &local.playlist);
-            let bytes = read_file(&path)?;
-            let reading = read_list(&bytes, Form::Local);
-            loaded.local = reading.value;
-            loaded.findings.extend(reading.findings.into_iter().map(|f| (FileRole::Local, f)));
-            loaded.files.push(FileRead { role: FileRole::Local, path, bytes });
-        }
-        if config.local.is_none() || loaded.local.is_some() {
-            let lists = sources(&config);
-            let lists: Vec<_> = lists.iter().map(|(i, l)| (*i, &**l)).collect();
-            loaded.findings.extend(check_station(&config, loaded.local.as_ref(), &lists, today));
-        }
-        Ok(loaded)
+/// The station's files and everything found in them.
+pub struct Survey {
+    /// The files, in the order in which findings are shown.
+    pub sheets: Vec<Sheet>,
+    /// The config, when it is good; `state.dir` is whole.
+    pub config: Option<Config>,
+    /// Its bytes.
+    pub config_bytes: Vec<u8>,
+    /// The commune's own list, when there is one and it is good.
+    pub local: Option<List>,
+    /// The stored lists of sources, by their place in `[[source]]`.
+    pub sources: Vec<(usize, List)>,
+    /// Everything found, in the order of the files.
+    pub findings: Vec<(FileRole, Finding)>,
+    /// The folder of the config file: what relative paths start from.
+    pub base_dir: PathBuf,
+    /// The language to speak.
+    pub language: Language,
+}
+
+impl Survey {
+    /// How many findings are of a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|(_, f)| f.severity == severity).count()
+    }
+
+    /// Every finding of these severities as people read it.
+    pub fn rendered(&self, severities: &[Severity]) -> impl Iterator<Item = String> {
+        self.findings.iter().filter(|(_, f)| severities.contains(&f.severity)).filter_map(|(role, finding)| {
+            self.sheets.iter().find(|s| s.role == *role).map(|s| s.render(finding, self.language))
+        })
     }
 
     /// Whether the station may run with these files.
     pub fn may_run(&self) -> bool {
-        let config_whole = self.config.as_ref().is_some_and(|c| c.local.is_none() || self.local.is_some());
-        config_whole && !self.findings.iter().any(|(_, f)| f.severity == Severity::Error)
-    }
-
-    /// Findings as people read them, of at least a severity, in the order of the files.
-    pub fn rendered(&self, least: Severity, language: Language) -> Vec<String> {
-        let mut findings: Vec<_> = self.findings.iter().filter(|(_, f)| f.severity <= least).collect();
-        findings.sort_by_key(|(role, f)| (*role, f.span.start, f.severity));
-        findings
-            .into_iter()
-            .map(|(role, finding)| {
-                let file = self.files.iter().find(|f| f.role == *role);
-                let (path, text) = match file {
-                    Some(file) => (file.path.display().to_string(), crate::domain::document::shown(&file.bytes)),
-                    None => (String::new(), String::new()),
-                };
-                finding.render(&path, &text, language)
-            })
-            .collect()
+        self.config.is_some() && self.count(Severity::Error) == 0
     }
 
     /// SHA-256 of a file as read, for the log.
     pub fn sha256(&self, role: FileRole) -> Option<String> {
-        use sha2::Digest;
-        let file = self.files.iter().find(|f| f.role == role)?;
-        Some(hex(&sha2::Sha256::digest(&file.bytes)))
+        self.sheets.iter().find(|s| s.role == role).map(|s| hex(&Sha256::digest(&s.bytes)))
+    }
+
+    /// The folder of the commune's own clips.
+    pub fn clips_dir(&self) -> Option<PathBuf> {
+        let local = self.config.as_ref()?.local.as_ref()?;
+        Some(self.base_dir.join(&local.clips))
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Unreadable> {
-    fs::read(path).map_err(|error| Unreadable { path: path.to_owned(), error })
+/// How a survey is made.
+pub struct Look<'a> {
+    /// `station.toml`
+    pub config: &'a Path,
+    /// `LOAXA_TRIAL=1`
+    pub trial: bool,
+    /// The language to speak, given what the config says.
+    pub speak: &'a dyn Fn(Option<Language>) -> Language,
+    /// The local date.
+    pub today: &'a dyn Fn(Zone) -> NaiveDate,
+    /// Whether to look at the stored lists of the sources and for the commune's audio as well.
+    pub stored: bool,
 }
 
-/// A path as written in a config: relative to the config's folder.
-pub fn beside(config_path: &Path, path: &Path) -> PathBuf {
-    config_path.parent().unwrap_or(Path::new(".")).join(path)
+/// Reads the config and the commune's list, and checks them.
+///
+/// # Errors
+/// The sentence when there is no config file to read.
+pub fn survey(look: &Look) -> Result<Survey, Text> {
+    let config_bytes = fs::read(look.config).map_err(|error| Text::FileUnreadable {
+        file: look.config.display().to_string(),
+        cause: system_words(&error, (look.speak)(None)),
+    })?;
+    let reading = read_config(&config_bytes, look.trial);
+    let mut survey = Survey {
+        sheets: vec![Sheet::new(FileRole::Station, look.config.to_owned(), &config_bytes)],
+        config: reading.value,
+        config_bytes,
+        local: None,
+        sources: Vec::new(),
+        findings: reading.findings.into_iter().map(|f| (FileRole::Station, f)).collect(),
+        base_dir: folder_of(look.config),
+        language: (look.speak)(None),
+    };
+    survey.language = (look.speak)(written_language(&survey));
+    survey.read_local();
+    if let Some(config) = &mut survey.config {
+        // An absolute folder stays as it is.
+        config.state.dir = survey.base_dir.join(&config.state.dir);
+    }
+    if look.stored {
+        survey.read_stored();
+        survey.look_for_audio();
+    }
+    if let Some(config) = &survey.config {
+        let sources: Vec<(usize, &List)> = survey.sources.iter().map(|(i, l)| (*i, l)).collect();
+        let today = (look.today)(config.station.timezone);
+        survey.findings.extend(check_station(config, survey.local.as_ref(), &sources, today));
+    }
+    survey.findings.sort_by_key(|(role, f)| (*role, f.span.start, f.severity));
+    Ok(survey)
+}
+
+/// The folder of a config file: what relative paths start from.
+pub fn folder_of(config: &Path) -> PathBuf {
+    match config.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// What commands need that only look at the state folder: found even in a config with mistakes elsewhere.
+pub struct Glance {
+    /// The state folder.
+    pub dir: PathBuf,
+    /// The station's zone.
+    pub zone: Zone,
+    /// `[station] language`
+    pub language: Option<Language>,
+}
+
+/// Takes a glance at a config. What is not there, or cannot be read, is as if it were not written.
+///
+/// # Errors
+/// What the system says when there is no file to read.
+pub fn glance(config: &Path) -> std::io::Result<Glance> {
+    let bytes = fs::read(config)?;
+    let root = document::read_toml(&document::shown(&bytes)).0;
+    let text = |table: &str, key: &str| match under(under(&root, table)?, key).map(|n| &n.value) {
+        Some(Value::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    Ok(Glance {
+        dir: folder_of(config).join(text("state", "dir").unwrap_or_else(|| "/var/lib/loaxa".into())),
+        zone: text("station", "timezone").and_then(|n| Zone::by_name(&n)).unwrap_or_default(),
+        language: match text("station", "language").as_deref() {
+            Some("en") => Some(Language::En),
+            Some("vi") => Some(Language::Vi),
+            _ => None,
+        },
+    })
+}
+
+impl Survey {
+    /// Reads the commune's list. Its place is taken from the file even where the config is refused, so that all
+    /// mistakes come to light in one go.
+    fn read_local(&mut self) {
+        let text = self.sheets[0].text.clone();
+        let root = document::read_toml(&text).0;
+        let Some(table) = under(&root, "local") else { return };
+        let written = under(table, "playlist");
+        let (name, span) = match written {
+            Some(Node { value: Value::Text(name), span }) => (name.clone(), span.clone()),
+            _ => ("local.toml".to_owned(), table.span.clone()),
+        };
+        let path = self.base_dir.join(&name);
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let reading = read_list(&bytes, Form::Local);
+                self.local = reading.value;
+                self.findings.extend(reading.findings.into_iter().map(|f| (FileRole::Local, f)));
+                self.sheets.push(Sheet::new(FileRole::Local, path, &bytes));
+            }
+            Err(error) => {
+                let text = Text::LocalListAbsent {
+                    file: path.display().to_string(),
+                    cause: system_words(&error, self.language),
+                };
+                self.findings.push((FileRole::Station, Finding::error("unreadable", span, text)));
+            }
+        }
+    }
+
+    /// Reads the lists that were accepted from the sources. They were checked then, so nothing in them refuses.
+    fn read_stored(&mut self) {
+        let Some(config) = &self.config else { return };
+        for (index, source) in config.sources.iter().enumerate() {
+            let path = config.state.dir.join("playlists").join(format!("{}.json", source.id));
+            let Ok(bytes) = std::fs::read(&path) else { continue };
+            let reading = read_list(&bytes, Form::Published);
+            for mut finding in reading.findings {
+                if finding.severity == Severity::Error {
+                    finding.severity = Severity::Warning;
+                }
+                self.findings.push((FileRole::Source(index), finding));
+            }
+            self.sources.extend(reading.value.map(|list| (index, list)));
+            self.sheets.push(Sheet::new(FileRole::Source(index), path, &bytes));
+        }
+    }
+
+    fn look_for_audio(&mut self) {
+        let (Some(list), Some(folder)) = (&self.local, self.clips_dir()) else { return };
+        let shown = folder.display().to_string();
+        let Some(sheet) = self.sheets.iter().find(|s| s.role == FileRole::Local) else { return };
+        let files = file_places(&document::read_toml(&sheet.text).0);
+        for clip in &list.clips {
+            let Some(file) = &clip.file else { continue };
+            let span = files.iter().find(|(id, _)| **id == *clip.id).map_or(clip.span.clone(), |(_, s)| s.clone());
+            let finding = match folder::find(&folder, file) {
+                Ok(Some(_)) => continue,
+                Ok(None) => {
+                    let hint = match folder::similar(&folder, file) {
+                        Some(near) => Text::WriteFile { line: format!("file = \"{near}\"") },
+                        None => Text::CopyFile {},
+                    };
+                    let text = Text::ClipFileMissing { file: file.clone(), folder: shown.clone() };
+                    Finding::warning("clip_missing", span, text).hint(hint)
+                }
+                Err(error) => {
+                    let text =
+                        Text::FolderUnreadable { folder: shown.clone(), cause: system_words(&error, self.language) };
+                    let finding = Finding::warning("unreadable", span, text).hint(Text::CopyFile {});
+                    self.findings.push((FileRole::Local, finding));
+                    break;
+                }
+            };
+            self.findings.push((FileRole::Local, finding));
+        }
+    }
+}
+
+/// The value of a key in a table.
+fn under<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    match &node.value {
+        Value::Table(table) => table.get(key).map(|e| &e.node),
+        _ => None,
+    }
+}
+
+/// The place of each clip's `file`, by the clip's id.
+fn file_places(root: &Node) -> Vec<(String, Span)> {
+    let Some(Node { value: Value::List(clips), .. }) = under(root, "clips") else { return Vec::new() };
+    clips
+        .iter()
+        .filter_map(|clip| match (&under(clip, "id")?.value, under(clip, "file")?) {
+            (Value::Text(id), file) => Some((id.clone(), file.span.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `[station] language`, also of a config that is refused.
+fn written_language(survey: &Survey) -> Option<Language> {
+    if let Some(config) = &survey.config {
+        return config.station.language;
+    }
+    let root = document::read_toml(&survey.sheets[0].text).0;
+    match &under(under(&root, "station")?, "language")?.value {
+        Value::Text(text) if text == "en" => Some(Language::En),
+        Value::Text(text) if text == "vi" => Some(Language::Vi),
+        _ => None,
+    }
 }
 
 /// What measuring found of a local clip.
@@ -164,19 +335,13 @@ pub fn measure_local(
     memory: Option<&Path>,
     measure: &dyn Fn(&Path) -> Result<i64, Text>,
 ) -> LocalAudio {
-    let names: Vec<String> = fs::read_dir(folder)
-        .map(|dir| dir.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
-        .unwrap_or_default();
     let mut known: HashMap<String, Known> =
         memory.and_then(|m| fs::read(m).ok()).and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
     let before = known.clone();
     let mut audio = LocalAudio::default();
     for clip in &mut list.clips {
         let Some(file) = clip.file.clone() else { continue };
-        let path = match match_name(names.iter().map(String::as_str), &file) {
-            Some(name) => folder.join(name),
-            None => folder.join(&file),
-        };
+        let path = folder::find(folder, &file).ok().flatten().unwrap_or_else(|| folder.join(&file));
         match measured(&path, &file, &mut known, measure) {
             Ok(found) => {
                 clip.sha256 = Some(Arc::from(found.sha256.as_str()));

@@ -512,7 +512,7 @@ impl Stage {
     pub fn fix(&mut self, session: Session, light: &Light, out: &mut Vec<Decision>) {
         let kind = if matches!(session.kind, SlotKind::Relay { .. }) { Kind::Relay } else { Kind::Scheduled };
         let run = Run::new(session, kind);
-        out.push(Decision::Write(Write::Append(Entry::Session(session_row(&run, light.programme)))));
+        open_session(&run, light.programme, out);
         self.runs.push(run);
     }
 
@@ -709,7 +709,7 @@ impl Stage {
             self.start_rounds(at, light, out);
             self.begin(at, light, out);
             self.note_causes(at, light);
-            self.clear_stage(at, light);
+            self.clear_stage(at, light, out);
             if before == (out.len(), self.floor.clone(), self.round.is_some(), self.voice.is_some()) {
                 break;
             }
@@ -1235,7 +1235,7 @@ impl Stage {
             e.finished = true;
         }
         self.round_of = Some((e.plan.source.clone(), e.plan.id.clone()));
-        out.push(Decision::Write(Write::Append(Entry::Session(session_row(&run, light.programme)))));
+        open_session(&run, light.programme, out);
         self.round = Some(Box::new(run));
         // What sounds ends where the first sounding begins; when that is later than now, the last words may be said.
         if self.absence.is_none() && self.causes_free(start, light) {
@@ -1259,11 +1259,14 @@ impl Stage {
             item.causes.join(causes);
             item.bad = bad;
         }
-        out.push(Decision::Write(Write::Append(Entry::Session(session_row(&run, light.programme)))));
+        open_session(&run, light.programme, out);
         let kept = self.round.replace(Box::new(run));
         let count = self.round.as_ref().map_or(0, |r| r.items.len());
         for item in 0..count {
             self.settle_unbegun(&RunName::Round, item, light, out);
+        }
+        if let Some(run) = &self.round {
+            close_session(run, light.programme, out);
         }
         self.round = kept;
     }
@@ -1437,21 +1440,25 @@ impl Stage {
     }
 
     /// Takes away what is over.
-    fn clear_stage(&mut self, at: Wall, light: &Light) {
-        if self.round.as_ref().is_some_and(|r| r.over()) && !self.dying.iter().any(|d| d.voice.run == RunName::Round) {
+    fn clear_stage(&mut self, at: Wall, light: &Light, out: &mut Vec<Decision>) {
+        let programme = light.programme;
+        let is_dying = |name: &RunName| self.dying.iter().any(|d| d.voice.run == *name);
+        if let Some(round) = self.round.as_ref().filter(|r| r.over() && !is_dying(&RunName::Round)) {
+            close_session(round, programme, out);
             self.round = None;
             self.round_of = None;
         }
         if self.manual.as_ref().is_some_and(|r| r.over()) {
             self.manual = None;
         }
-        let dying: Vec<RunName> = self.dying.iter().map(|d| d.voice.run.clone()).collect();
-        let floor = self.floor.clone();
-        self.runs.retain(|r| !r.over() || dying.contains(&name_of(&r.session)));
-        if let Some(floor) = floor {
-            if self.run(&floor).is_none_or(|run| !self.can_sound(run, at, light.programme)) {
-                self.floor = None;
-            }
+        let over = |run: &Run| run.over() && !self.dying.iter().any(|d| d.voice.run == name_of(&run.session));
+        let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut self.runs).into_iter().partition(over);
+        self.runs = stay;
+        gone.iter().for_each(|run| close_session(run, programme, out));
+        if let Some(floor) = self.floor.clone()
+            && self.run(&floor).is_none_or(|run| !self.can_sound(run, at, programme))
+        {
+            self.floor = None;
         }
     }
 
@@ -1683,6 +1690,23 @@ fn begun_outcome(reason: Reason) -> Outcome {
 pub fn event(kind: EventKind, at: Wall, by: Option<String>, detail: &[(&str, serde_json::Value)]) -> Write {
     let detail = detail.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
     Write::Append(Entry::Event(EventRow { event: kind, at, by, detail }))
+}
+
+/// The key of a session in the log: its airings' ids without their positions.
+fn log_key(run: &Run, programme: &Programme) -> String {
+    session_key(&run.session.source, &run.session.slot, run.id_start, programme.zone)
+}
+
+/// Writes a fixed plan down, and that its airings are still to come.
+fn open_session(run: &Run, programme: &Programme, out: &mut Vec<Decision>) {
+    let key = log_key(run, programme);
+    out.push(Decision::Write(Write::Append(Entry::Session(session_row(run, programme)))));
+    out.push(Decision::Write(Write::KeepSession { key, body: serde_json::Value::Null }));
+}
+
+/// Every airing of the session has its row.
+fn close_session(run: &Run, programme: &Programme, out: &mut Vec<Decision>) {
+    out.push(Decision::Write(Write::ForgetSession { key: log_key(run, programme) }));
 }
 
 fn session_row(run: &Run, programme: &Programme) -> SessionRow {
