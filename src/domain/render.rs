@@ -221,12 +221,11 @@ impl<F: Feed> Renderer<F> {
         self.sounding.is_none() && self.waiting.is_empty()
     }
 
-    /// Takes everything out: the number and accepted frames of the voice that sounds, and the voices that wait.
-    pub fn drain(&mut self) -> (Option<(u64, u64)>, Vec<(Placed, F)>) {
-        let sounding = self.sounding();
+    /// Takes everything out: what sounds is over without a report, the voices that wait are handed back.
+    pub fn drain(&mut self) -> Vec<(Placed, F)> {
         self.sounding = None;
         self.tail = None;
-        (sounding, self.waiting.drain(..).map(|w| (w.placed, w.feed)).collect())
+        self.waiting.drain(..).map(|w| (w.placed, w.feed)).collect()
     }
 
     /// Fills `out`, whose first frame sounds at `first_boot_ns`, and tells what happened in order of time.

@@ -605,14 +605,16 @@ pub fn measure(path: &Path) -> Result<Measured, ClipError> {
         return Err(decoder.broken("parts do not decode"));
     }
     let peak = (0..u32::from(spec.channels)).filter_map(|c| meter.true_peak(c).ok()).fold(0.0, f64::max);
+    // A hundredth of a dB is more than anybody hears, and the same however it is written and read.
+    let hundredths = |db: f64| Some((db * 100.0).round() / 100.0).filter(|db| db.is_finite());
     let peak_db = 20.0 * peak.log10();
     Ok(Measured {
         duration_ms: (frames * 1000 + u64::from(spec.rate) / 2) / u64::from(spec.rate),
         frames,
         rate: spec.rate,
         channels: spec.channels,
-        loudness_lufs: meter.loudness_global().ok().filter(|l| l.is_finite()),
-        true_peak_db: Some(peak_db).filter(|p| p.is_finite()),
+        loudness_lufs: meter.loudness_global().ok().and_then(hundredths),
+        true_peak_db: hundredths(peak_db),
         silent: peak_db < SILENT_DB || !peak_db.is_finite(),
     })
 }

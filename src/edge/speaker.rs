@@ -45,6 +45,8 @@ const LINGER_NS: i64 = 3_000 * MS;
 const RUN_OUT_NS: i64 = 120 * MS;
 /// A stream that takes no frame for so long is dead.
 const DEAD_NS: i64 = 1_000 * MS;
+/// How long the device waits for a clip that is to say what it opens at.
+const SPEC_WAIT_NS: i64 = 150 * MS;
 /// A stream just opened may take so long: a sound server asleep renders in blocks of two seconds.
 const SLOW_START_NS: i64 = 2_500 * MS;
 /// Looks that find a stream advancing before it counts as started.
@@ -213,7 +215,7 @@ enum Message {
     Refused(u64, Refusal),
     Feed(u64, RingFeed),
     Ready(u64),
-    StreamOpened(u64, Result<Stream, Text>),
+    StreamOpened(u64, Result<Stream, Box<Text>>),
     StreamFailed(u64, Text),
     Running(u64),
     Report(u64, Report),
@@ -315,6 +317,7 @@ struct Armed {
     placed: bool,
     ready: bool,
     begun: Option<i64>,
+    armed_at: i64,
     told_progress: i64,
 }
 
@@ -537,6 +540,7 @@ impl Control {
             placed: false,
             ready: false,
             begun: None,
+            armed_at: self.now(),
             told_progress: 0,
         }
     }
@@ -551,20 +555,16 @@ impl Control {
     fn cut(&mut self, airing: &str, end_boot_ns: Option<i64>) {
         let Some(i) = self.armed.iter().position(|a| a.play.airing == airing) else { return };
         // Whether it has begun is the stream's to say: its report may still be on the way.
-        let voice = self.armed[i].voice;
-        let sounds = match &self.output {
-            Output::Open(open) => {
-                let mut renderer = open.stream.shared.renderer();
-                renderer.cut(voice, end_boot_ns);
-                renderer.sounding().is_some_and(|(v, _)| v == voice)
+        let (voice, placed) = (self.armed[i].voice, self.armed[i].placed);
+        if placed && let Output::Open(open) = &self.output {
+            let waited = open.stream.shared.renderer().cut(voice, end_boot_ns).is_some();
+            if !waited {
+                return;
             }
-            _ => false,
-        };
-        if !sounds && self.armed[i].begun.is_none() {
-            let a = self.armed.remove(i);
-            self.tell(SpeakerEvent::Refused { airing: a.play.airing, why: Refusal::Cut });
-            self.rest(self.now());
         }
+        let a = self.armed.remove(i);
+        self.tell(SpeakerEvent::Refused { airing: a.play.airing, why: Refusal::Cut });
+        self.rest(self.now());
     }
 
     fn retime(&mut self, airing: &str, at_boot_ns: i64) {
@@ -592,7 +592,7 @@ impl Control {
                 .format
                 .or(a.spec.map(|s| Format { rate: s.rate, channels: s.channels }))
                 // The clip is slow to open: the device does not wait for it.
-                .or_else(|| (a.play.at_boot_ns - now < OPEN_AHEAD_NS / 2).then_some(USUAL)),
+                .or_else(|| (now - a.armed_at > SPEC_WAIT_NS).then_some(USUAL)),
             None => self.lost.as_ref().map(|_| USUAL),
         };
         // Few cards run at telephone rates, and what a sound server makes of them is worse than the filter here.
@@ -828,7 +828,7 @@ impl Control {
         }
     }
 
-    fn opened(&mut self, generation: u64, result: Result<Stream, Text>) {
+    fn opened(&mut self, generation: u64, result: Result<Stream, Box<Text>>) {
         let now = self.now();
         if !matches!(&self.output, Output::Opening { generation: g, .. } if *g == generation) {
             if let Ok(stream) = result {
@@ -856,7 +856,7 @@ impl Control {
             }
             Err(why) => {
                 self.output = Output::Closed;
-                self.lose(now, why);
+                self.lose(now, *why);
             }
         }
     }
@@ -903,7 +903,10 @@ impl Control {
         // What the device had taken and not sounded when it was last heard of is lost.
         let seen = shared.seen_ns.load(Relaxed);
         let unsounded_ns = (shared.end_ns.load(Relaxed) - seen).clamp(0, 2_000 * MS);
-        let (sounding, waiting) = shared.renderer().drain();
+        let (sounding, waiting) = {
+            let mut renderer = shared.renderer();
+            (renderer.sounding(), renderer.drain())
+        };
         open.stream.discard();
         let mut until = i64::MIN;
         if let Some((voice, accepted)) = sounding
@@ -1032,7 +1035,7 @@ impl Job {
         let mut decoder = match self.open() {
             Ok(decoder) => decoder,
             Err(why) => {
-                let _ = self.tx.send(Message::Refused(self.voice, why));
+                let _ = self.tx.send(Message::Refused(self.voice, *why));
                 return;
             }
         };
@@ -1094,7 +1097,7 @@ impl Job {
     }
 
     /// Hashes, opens and positions the file: what is hashed is what plays.
-    fn open(&self) -> Result<Decoder, Refusal> {
+    fn open(&self) -> Result<Decoder, Box<Refusal>> {
         let bad = |e: ClipError| match e {
             ClipError::Missing { .. } => Refusal::Missing,
             e => Refusal::Bad(e.text()),
@@ -1115,12 +1118,12 @@ impl Job {
                         Ok(n) => hash.update(&block[..n]),
                         Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                         Err(e) => {
-                            return Err(Refusal::Bad(Text::ClipUnreadable { path, why: e.to_string() }));
+                            return Err(Refusal::Bad(Text::ClipUnreadable { path, why: e.to_string() }).into());
                         }
                     }
                 }
                 if hash.finalize()[..] != planned[..] {
-                    return Err(Refusal::Bad(Text::ClipChanged { path }));
+                    return Err(Refusal::Bad(Text::ClipChanged { path }).into());
                 }
                 Decoder::from_file(file, &self.file).map_err(bad)?
             }
@@ -1349,7 +1352,7 @@ impl Stream {
         generation: u64,
         clock: Arc<dyn Clock>,
         tx: &Sender<Message>,
-    ) -> Result<Stream, Text> {
+    ) -> Result<Stream, Box<Text>> {
         match device {
             Device::Alsa(name) => open_alsa(name, wanted, generation, clock, tx),
             Device::Null => open_paced(device, wanted, None, generation, clock, tx),
@@ -1397,9 +1400,10 @@ fn open_alsa(
     generation: u64,
     clock: Arc<dyn Clock>,
     tx: &Sender<Message>,
-) -> Result<Stream, Text> {
+) -> Result<Stream, Box<Text>> {
     let will_not = |e: cpal::Error| Text::DeviceWillNotOpen { name: name.to_owned(), why: e.to_string() };
     let unknown = || Text::DeviceUnknown { name: name.to_owned() };
+    quiet_alsa();
     let host = cpal::host_from_id(HostId::Alsa).map_err(will_not)?;
     // One named device, never "any": another card may be somebody's telephone.
     let device = if name == "default" {
@@ -1423,7 +1427,7 @@ fn open_alsa(
     });
     let Some((rate, device_channels, sample, sizes)) = best else {
         let why = "no usable sample rate, channels and sample format".to_owned();
-        return Err(Text::DeviceWillNotOpen { name: name.to_owned(), why });
+        return Err(Text::DeviceWillNotOpen { name: name.to_owned(), why }.into());
     };
     let period = rate * PERIOD_MS / 1000;
     let buffer_size = match sizes {
@@ -1517,7 +1521,7 @@ fn open_paced(
     generation: u64,
     clock: Arc<dyn Clock>,
     tx: &Sender<Message>,
-) -> Result<Stream, Text> {
+) -> Result<Stream, Box<Text>> {
     const BLOCK_MS: u32 = 25;
     let shared = shared(generation, format);
     let stop = Arc::new(AtomicBool::new(false));
@@ -1646,6 +1650,24 @@ fn header(format: Format, data_bytes: u32) -> [u8; 44] {
     h
 }
 
+/// ALSA's library writes a line of its own to stderr for everything it does not find, again with every attempt to
+/// open; what matters comes back as an error anyway.
+fn quiet_alsa() {
+    use std::ffi::{c_char, c_int};
+    type Handler = unsafe extern "C" fn(*const c_char, c_int, *const c_char, c_int, *const c_char);
+    unsafe extern "C" {
+        // In libasound, which cpal links.
+        fn snd_lib_error_set_handler(handler: Option<Handler>) -> c_int;
+    }
+    unsafe extern "C" fn nothing(_: *const c_char, _: c_int, _: *const c_char, _: c_int, _: *const c_char) {}
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: the call only stores a pointer that lives as long as the program. ALSA passes further, variadic
+    // arguments, which a C function that does not look at them may be given: the caller cleans up.
+    ONCE.call_once(|| unsafe {
+        snd_lib_error_set_handler(Some(nothing));
+    });
+}
+
 // ---------------------------------------------------------------------------------------------- names
 
 /// A device that plays, as ALSA names it.
@@ -1659,6 +1681,7 @@ pub struct DeviceName {
 
 /// The ALSA devices that play, without opening any: an empty list on a machine without a card or without ALSA.
 pub fn device_names() -> Vec<DeviceName> {
+    quiet_alsa();
     let Ok(devices) = cpal::host_from_id(HostId::Alsa).and_then(|host| host.devices()) else { return Vec::new() };
     devices
         .filter(|d| d.supports_output())
