@@ -268,6 +268,29 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
             assert!(lively.len() > 44_100 * 2);
         }
     }
+    // A session of another format goes into the same recording, converted.
+    let wide = Clip::make(dir.path(), 10, 1_000, 48_000, 2, "wav");
+    let (tx, events) = mpsc::channel();
+    let speaker = Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock), move |event| {
+        let _ = tx.send(event);
+    })
+    .unwrap();
+    let before = all(&file).1.len();
+    speaker.play(Play { file: wide.file.clone(), ..play("b", 0) });
+    let mut ready = 0;
+    loop {
+        match events.recv_timeout(Duration::from_secs(5)).unwrap() {
+            SpeakerEvent::Ready { .. } => ready += 1,
+            SpeakerEvent::Opened { rate, channels, .. } => assert_eq!((rate, channels), (44_100, 1)),
+            SpeakerEvent::Ended { played_ms, total_ms, how, .. } => {
+                assert_eq!((played_ms, total_ms, how, ready), (1_000, 1_000, How::Whole, 1));
+                break;
+            }
+            _ => {}
+        }
+    }
+    drop(speaker);
+    assert!(all(&file).1.len() > before + 44_100);
     // A file of somebody else's is not touched.
     let other = dir.path().join("notes.txt");
     std::fs::write(&other, "lịch trực".repeat(20)).unwrap();

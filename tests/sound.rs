@@ -124,6 +124,8 @@ fn each_clip_starts_at_its_instant() {
         let (played, total, how) = under.ended(60, &i.to_string());
         assert_eq!((played, total, how), (700, 700, How::Whole));
     }
+    assert_eq!(under.count(|e| matches!(e, SpeakerEvent::Opened { name, .. } if name == "default")), 1);
+    assert_eq!(under.count(|e| matches!(e, SpeakerEvent::Ready { .. })), clips.len());
     let recording = recorder.stop();
     let errors: Vec<f64> = clips.iter().zip(&due).map(|(c, at)| start_error_ms(&recording, c, *at)).collect();
     let worst = errors.iter().fold(0f64, |m, e| m.max(e.abs()));

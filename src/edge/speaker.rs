@@ -498,12 +498,11 @@ impl Control {
     fn arm(&mut self, play: Play) {
         self.released = false;
         if let Some(i) = self.armed.iter().position(|a| a.play.airing == play.airing) {
-            if self.armed[i].begun.is_some() {
+            if self.armed[i].begun.is_some() || !self.withdraw(i) {
                 tracing::warn!(airing = play.airing, "already sounding: not armed again");
                 return;
             }
-            let old = self.armed.remove(i);
-            self.withdraw(old.voice);
+            self.armed.remove(i);
         }
         let armed = self.decode(play);
         self.armed.push(armed);
@@ -545,26 +544,27 @@ impl Control {
         }
     }
 
-    /// Takes a voice that has not begun out of the stream.
-    fn withdraw(&mut self, voice: u64) {
-        if let Output::Open(open) = &self.output {
-            open.stream.shared.renderer().cut(voice, None);
+    /// Takes a clip that has not begun out of the stream; false when it has, though its report is still on the way.
+    fn withdraw(&mut self, index: usize) -> bool {
+        let (voice, placed) = (self.armed[index].voice, self.armed[index].placed);
+        match &self.output {
+            Output::Open(open) if placed => {
+                let mut renderer = open.stream.shared.renderer();
+                renderer.sounding().is_none_or(|(v, _)| v != voice) && renderer.cut(voice, None).is_some()
+            }
+            _ => true,
         }
     }
 
     fn cut(&mut self, airing: &str, end_boot_ns: Option<i64>) {
         let Some(i) = self.armed.iter().position(|a| a.play.airing == airing) else { return };
-        // Whether it has begun is the stream's to say: its report may still be on the way.
-        let (voice, placed) = (self.armed[i].voice, self.armed[i].placed);
-        if placed && let Output::Open(open) = &self.output {
-            let waited = open.stream.shared.renderer().cut(voice, end_boot_ns).is_some();
-            if !waited {
-                return;
-            }
+        if self.armed[i].begun.is_none() && self.withdraw(i) {
+            let a = self.armed.remove(i);
+            self.tell(SpeakerEvent::Refused { airing: a.play.airing, why: Refusal::Cut });
+            self.rest(self.now());
+        } else if let Output::Open(open) = &self.output {
+            open.stream.shared.renderer().cut(self.armed[i].voice, end_boot_ns);
         }
-        let a = self.armed.remove(i);
-        self.tell(SpeakerEvent::Refused { airing: a.play.airing, why: Refusal::Cut });
-        self.rest(self.now());
     }
 
     fn retime(&mut self, airing: &str, at_boot_ns: i64) {
@@ -665,6 +665,10 @@ impl Control {
                 self.armed[i].begun = Some(at_boot_ns);
                 self.armed[i].told_progress = at_boot_ns;
                 let airing = self.armed[i].play.airing.clone();
+                // Its own word that it is ready may still be on the way.
+                if !std::mem::replace(&mut self.armed[i].ready, true) {
+                    self.tell(SpeakerEvent::Ready { airing: airing.clone() });
+                }
                 self.tell(SpeakerEvent::Began { airing, at_boot_ns, late_ns });
             }
             Report::Ended { voice, at_boot_ns, accepted, how } => {
@@ -853,6 +857,8 @@ impl Control {
                 }
                 self.tell_formats();
                 self.place();
+                // It may have called for buffers before this thread heard that it is open.
+                self.running();
             }
             Err(why) => {
                 self.output = Output::Closed;
@@ -864,6 +870,9 @@ impl Control {
     /// The first buffer was asked for: the device works.
     fn running(&mut self) {
         let Output::Open(open) = &mut self.output else { return };
+        if open.running || open.stream.shared.frames.load(Relaxed) == 0 {
+            return;
+        }
         open.running = true;
         let (name, Format { rate, channels }) = (open.stream.name.clone(), open.stream.format);
         tracing::info!(name, rate, channels, "audio device open");
@@ -1493,17 +1502,26 @@ fn callback(
         } else {
             taker.take(first, now, &mut buffer);
         }
-        let spread = |o: usize| {
-            let channel = o % device_channels;
-            buffer[o / device_channels * channels + channel.min(channels - 1)]
-                * f32::from(u8::from(channel < channels.max(2)))
+        // A device of more than two channels plays on its first two.
+        let spread = |frame: usize, channel: usize| match channel {
+            c if c < channels => buffer[frame * channels + c],
+            _ => 0.0,
         };
         if let Some(out) = data.as_slice_mut::<f32>() {
-            out.iter_mut().enumerate().for_each(|(i, o)| *o = spread(i));
+            fill(out, device_channels, spread, |s| s);
         } else if let Some(out) = data.as_slice_mut::<i32>() {
-            out.iter_mut().enumerate().for_each(|(i, o)| *o = (f64::from(spread(i)) * 2_147_483_648.0) as i32);
+            fill(out, device_channels, spread, |s| (f64::from(s) * 2_147_483_648.0) as i32);
         } else if let Some(out) = data.as_slice_mut::<i16>() {
-            out.iter_mut().enumerate().for_each(|(i, o)| *o = to_i16(spread(i)));
+            fill(out, device_channels, spread, to_i16);
+        }
+    }
+}
+
+/// Writes the device's samples: `of` gives each frame's channels, `form` the device's own number.
+fn fill<T>(out: &mut [T], channels: usize, of: impl Fn(usize, usize) -> f32, form: impl Fn(f32) -> T) {
+    for (frame, place) in out.chunks_exact_mut(channels.max(1)).enumerate() {
+        for (channel, place) in place.iter_mut().enumerate() {
+            *place = form(of(frame, channel));
         }
     }
 }
