@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use loaxa::daemon::clock::MachineClock;
 use loaxa::domain::config::{Device, Language};
+use loaxa::domain::render::Format;
 use loaxa::domain::time::Clock;
-use loaxa::edge::decoder::{ClipError, Decoder, Limits, Spec, measure, measure_in_child};
-use loaxa::edge::speaker::{Convert, Format, How, Play, Speaker, SpeakerEvent};
+use loaxa::edge::decoder::{ClipError, Decoder, Limits, measure, measure_in_child, open_verified};
+use loaxa::edge::speaker::{Convert, How, Play, Speaker, SpeakerEvent};
 use rig::{Clip, encode, mark, write_wav};
 
 fn program() -> PathBuf {
     assert_cmd::cargo::cargo_bin("loaxa")
 }
 
-fn all(file: &Path) -> (Spec, Vec<f32>) {
+fn all(file: &Path) -> (Format, Vec<f32>) {
     let mut decoder = Decoder::open(file).unwrap();
     let mut samples = Vec::new();
     while decoder.read(&mut samples).unwrap() > 0 {}
@@ -42,7 +43,7 @@ fn every_format_gives_back_as_many_samples_as_went_in() {
     for (i, (rate, channels, ext)) in forms.into_iter().enumerate() {
         let clip = Clip::make(dir.path(), i as u64, 3_000, rate, channels, ext);
         let (spec, samples) = all(&clip.file);
-        assert_eq!(spec, Spec { rate, channels: channels as u16 }, "{ext}");
+        assert_eq!(spec, Format { rate, channels: channels as u16 }, "{ext}");
         let frames = rate as usize * 3;
         assert_eq!(samples.len(), frames * channels, "{ext} {rate}");
         let decoder = Decoder::open(&clip.file).unwrap();
@@ -98,7 +99,7 @@ fn a_place_inside_is_exact_to_the_frame() {
 #[test]
 fn another_rate_keeps_first_sample_length_and_sound() {
     for (from, to) in [(44_100u32, 48_000u32), (8_000, 48_000), (96_000, 48_000), (22_050, 44_100), (44_099, 48_000)] {
-        let spec = Spec { rate: from, channels: 1 };
+        let spec = Format { rate: from, channels: 1 };
         let tone = |rate: u32, frames: usize| -> Vec<f32> {
             (0..frames)
                 .map(|i| (f64::from(i as u32) / f64::from(rate) * 1_000.0 * std::f64::consts::TAU).sin() as f32 * 0.5)
@@ -227,10 +228,11 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     };
     for round in 0..2 {
         let (tx, events) = mpsc::channel();
-        let speaker = Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock), move |event| {
-            let _ = tx.send(event);
-        })
-        .unwrap();
+        let speaker =
+            Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock), Arc::new(open_verified), move |event| {
+                let _ = tx.send(event);
+            })
+            .unwrap();
         let begun = MachineClock.now().boot_ns;
         speaker.play(play("a", if round == 0 { 0 } else { 500 }));
         let mut seen = Vec::new();
@@ -255,7 +257,7 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
         }
         drop(speaker);
         let (spec, samples) = all(&file);
-        assert_eq!(spec, Spec { rate: 44_100, channels: 1 });
+        assert_eq!(spec, Format { rate: 44_100, channels: 1 });
         // The clip stands in it sample for sample, half as loud; a second session is appended.
         let (_, source) = all(&clip.file);
         let lively: Vec<usize> = (0..samples.len()).filter(|i| samples[*i] != 0.0).collect();
@@ -271,10 +273,11 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     // A session of another format goes into the same recording, converted.
     let wide = Clip::make(dir.path(), 10, 1_000, 48_000, 2, "wav");
     let (tx, events) = mpsc::channel();
-    let speaker = Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock), move |event| {
-        let _ = tx.send(event);
-    })
-    .unwrap();
+    let speaker =
+        Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock), Arc::new(open_verified), move |event| {
+            let _ = tx.send(event);
+        })
+        .unwrap();
     let before = all(&file).1.len();
     speaker.play(Play { file: wide.file.clone(), ..play("b", 0) });
     let mut ready = 0;
@@ -295,10 +298,11 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     let other = dir.path().join("notes.txt");
     std::fs::write(&other, "lịch trực".repeat(20)).unwrap();
     let (tx, events) = mpsc::channel();
-    let speaker = Speaker::start(Device::Wav(other.clone()), Arc::new(MachineClock), move |event| {
-        let _ = tx.send(event);
-    })
-    .unwrap();
+    let speaker =
+        Speaker::start(Device::Wav(other.clone()), Arc::new(MachineClock), Arc::new(open_verified), move |event| {
+            let _ = tx.send(event);
+        })
+        .unwrap();
     speaker.play(play("a", 0));
     loop {
         if let SpeakerEvent::DeviceLost { .. } = events.recv_timeout(Duration::from_secs(3)).unwrap() {

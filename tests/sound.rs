@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use loaxa::daemon::clock::MachineClock;
 use loaxa::domain::config::Device;
+use loaxa::domain::render::Format;
 use loaxa::domain::time::Clock;
-use loaxa::edge::decoder::Decoder;
-use loaxa::edge::speaker::{Format, How, Play, Refusal, Speaker, SpeakerEvent};
+use loaxa::edge::decoder::{Decoder, open_verified};
+use loaxa::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use rig::{Clip, RATE, Recording, Rig, mark, median, snr_db};
 
 const MS: i64 = 1_000_000;
@@ -29,7 +30,7 @@ struct Under {
 impl Under {
     fn test(device: Device) -> Under {
         let (tx, events) = mpsc::channel();
-        let speaker = Speaker::start(device, Arc::new(MachineClock), move |event| {
+        let speaker = Speaker::start(device, Arc::new(MachineClock), Arc::new(open_verified), move |event| {
             let _ = tx.send(event);
         })
         .unwrap();

@@ -5,6 +5,10 @@
 //! quiet intervals is the last door before the device (invariant 8): whatever the caller asked for, a voice that
 //! may not pass is silent inside them, and its fade ends at the edge.
 
+use std::path::Path;
+
+use crate::domain::text::Text;
+
 /// The length of every fade, nanoseconds.
 pub const FADE_NS: i64 = 20_000_000;
 
@@ -14,6 +18,38 @@ const ON_TIME_NS: i64 = 20_000_000;
 /// What a voice that follows at a seam is allowed to be late at least, nanoseconds: the voice before may run over
 /// its planned end by the drift of the device's clock and by drop-outs.
 const SEAM_GRACE_NS: i64 = 1_000_000_000;
+
+/// Rate and channels of a clip or a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Frames a second, 8,000 to 96,000.
+    pub rate: u32,
+    /// 1 or 2.
+    pub channels: u16,
+}
+
+/// A clip being decoded.
+pub trait Pcm {
+    /// Its rate and channels.
+    fn format(&self) -> Format;
+    /// Its whole length in frames, if its container tells.
+    fn total_frames(&self) -> Option<u64>;
+    /// Appends the next samples, interleaved, and says how many frames came; 0 at the end. The error is for the log.
+    fn read(&mut self, out: &mut Vec<f32>) -> Result<usize, String>;
+}
+
+/// Why a clip cannot be decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoPcm {
+    /// There is no such file.
+    Missing,
+    /// It is broken, of another kind, or not the one that was planned.
+    Bad(Text),
+}
+
+/// Opens a file, checks that its SHA-256 is the planned one where one is given, and goes to a place inside it,
+/// milliseconds from its beginning.
+pub type OpenPcm = dyn Fn(&Path, Option<[u8; 32]>, u64) -> Result<Box<dyn Pcm>, Box<NoPcm>> + Send + Sync;
 
 /// Where a voice's samples come from.
 pub trait Feed {

@@ -28,13 +28,11 @@ use rodio::cpal::{self, BufferSize, Data, DeviceId, HostId, SampleFormat, Stream
 use rtrb::{Consumer, Producer, RingBuffer};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Async, Fft, FixedAsync, FixedSync, Indexing, Resampler, SincInterpolationParameters, WindowFunction};
-use sha2::{Digest, Sha256};
 
 use crate::domain::config::Device;
-use crate::domain::render::{Ending, Feed, NotBegun, Placed, Renderer, Report, Timeline};
+use crate::domain::render::{Ending, Feed, Format, NoPcm, NotBegun, OpenPcm, Placed, Renderer, Report, Timeline};
 use crate::domain::text::Text;
 use crate::domain::time::Clock;
-use crate::edge::decoder::{ClipError, Decoder, Spec};
 
 const MS: i64 = 1_000_000;
 /// The device is opened this long before a first sample.
@@ -56,7 +54,7 @@ const OPEN_SLOW_NS: i64 = 2_000 * MS;
 const BACK_OFF_FIRST_NS: i64 = 250 * MS;
 const BACK_OFF_MOST_NS: i64 = 2_000 * MS;
 /// How often an open stream is looked at.
-const LOOK_NS: i64 = 100 * MS;
+const LOOK_NS: i64 = 200 * MS;
 /// Sound kept ready per clip.
 const RING_MS: usize = 2_000;
 /// Sound that must be there before a clip may begin.
@@ -65,15 +63,6 @@ const READY_MS: usize = 500;
 const PERIOD_MS: u32 = 100;
 /// Callbacks whose timestamps say nothing yet, because the stream has not started.
 const UNSETTLED: u32 = 3;
-
-/// Rate and channels of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Format {
-    /// Frames a second.
-    pub rate: u32,
-    /// Channels, 1 or 2.
-    pub channels: u16,
-}
 
 /// One clip to play.
 #[derive(Clone, Debug, PartialEq)]
@@ -211,7 +200,7 @@ enum Message {
     Device(Device),
     Release,
     Quit,
-    Spec(u64, Spec, Option<u64>),
+    Spec(u64, Format, Option<u64>),
     Refused(u64, Refusal),
     Feed(u64, RingFeed),
     Ready(u64),
@@ -228,16 +217,18 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Starts the speaker's thread; the device stays closed until a clip is due. `events` is called from that
-    /// thread and must not block.
+    /// Starts the speaker's thread; the device stays closed until a clip is due. `open_pcm` decodes, on a thread of
+    /// each clip's own. `events` is called from the speaker's thread and must not block.
     pub fn start(
         device: Device,
         clock: Arc<dyn Clock>,
+        open_pcm: Arc<OpenPcm>,
         events: impl Fn(SpeakerEvent) + Send + 'static,
     ) -> std::io::Result<Speaker> {
         let (tx, rx) = mpsc::channel();
         let mut control = Control {
             clock,
+            open_pcm,
             events: Box::new(events),
             tx: tx.clone(),
             device,
@@ -310,7 +301,7 @@ struct Armed {
     /// Tells the decoding thread what the stream takes.
     tell: Option<Sender<Format>>,
     told: Option<Format>,
-    spec: Option<Spec>,
+    spec: Option<Format>,
     total_frames: Option<u64>,
     state: Arc<FeedState>,
     feed: Option<RingFeed>,
@@ -355,6 +346,7 @@ struct Open {
 
 struct Control {
     clock: Arc<dyn Clock>,
+    open_pcm: Arc<OpenPcm>,
     events: Box<dyn Fn(SpeakerEvent) + Send>,
     tx: Sender<Message>,
     device: Device,
@@ -516,6 +508,7 @@ impl Control {
         let state = Arc::new(FeedState::default());
         let job = Job {
             voice,
+            open_pcm: self.open_pcm.clone(),
             file: play.file.clone(),
             sha256: play.sha256,
             offset_ms: play.offset_ms.max(0) as u64,
@@ -590,7 +583,7 @@ impl Control {
             Some(a) => a
                 .play
                 .format
-                .or(a.spec.map(|s| Format { rate: s.rate, channels: s.channels }))
+                .or(a.spec)
                 // The clip is slow to open: the device does not wait for it.
                 .or_else(|| (now - a.armed_at > SPEC_WAIT_NS).then_some(USUAL)),
             None => self.lost.as_ref().map(|_| USUAL),
@@ -897,7 +890,7 @@ impl Control {
         // Counting looks as well: a speaker that was held up itself must not blame the device.
         open.looks += 1;
         let patience = if open.advances < SETTLED { SLOW_START_NS } else { DEAD_NS };
-        if now - open.advanced_at > patience && open.looks >= 6 {
+        if now - open.advanced_at > patience && open.looks >= 4 {
             let name = self.device.to_string();
             self.dead(Text::DeviceStoodStill { name });
         }
@@ -1031,6 +1024,7 @@ impl Feed for RingFeed {
 /// What a decoding thread is told.
 struct Job {
     voice: u64,
+    open_pcm: Arc<OpenPcm>,
     file: PathBuf,
     sha256: Option<[u8; 32]>,
     offset_ms: u64,
@@ -1041,14 +1035,18 @@ struct Job {
 
 impl Job {
     fn run(self) {
-        let mut decoder = match self.open() {
+        let mut decoder = match (self.open_pcm)(&self.file, self.sha256, self.offset_ms) {
             Ok(decoder) => decoder,
             Err(why) => {
-                let _ = self.tx.send(Message::Refused(self.voice, *why));
+                let why = match *why {
+                    NoPcm::Missing => Refusal::Missing,
+                    NoPcm::Bad(why) => Refusal::Bad(why),
+                };
+                let _ = self.tx.send(Message::Refused(self.voice, why));
                 return;
             }
         };
-        let spec = decoder.spec();
+        let spec = decoder.format();
         let _ = self.tx.send(Message::Spec(self.voice, spec, decoder.total_frames()));
         // Nobody tells a format to a clip that was withdrawn.
         let Ok(format) = self.format.recv() else { return };
@@ -1105,44 +1103,6 @@ impl Job {
         self.ready();
     }
 
-    /// Hashes, opens and positions the file: what is hashed is what plays.
-    fn open(&self) -> Result<Decoder, Box<Refusal>> {
-        let bad = |e: ClipError| match e {
-            ClipError::Missing { .. } => Refusal::Missing,
-            e => Refusal::Bad(e.text()),
-        };
-        let mut decoder = match self.sha256 {
-            None => Decoder::open(&self.file).map_err(bad)?,
-            Some(planned) => {
-                let path = self.file.display().to_string();
-                let mut file = File::open(&self.file).map_err(|e| match e.kind() {
-                    std::io::ErrorKind::NotFound => Refusal::Missing,
-                    _ => Refusal::Bad(Text::ClipUnreadable { path: path.clone(), why: e.to_string() }),
-                })?;
-                let mut hash = Sha256::new();
-                let mut block = vec![0u8; 64 * 1024];
-                loop {
-                    match file.read(&mut block) {
-                        Ok(0) => break,
-                        Ok(n) => hash.update(&block[..n]),
-                        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                        Err(e) => {
-                            return Err(Refusal::Bad(Text::ClipUnreadable { path, why: e.to_string() }).into());
-                        }
-                    }
-                }
-                if hash.finalize()[..] != planned[..] {
-                    return Err(Refusal::Bad(Text::ClipChanged { path }).into());
-                }
-                Decoder::from_file(file, &self.file).map_err(bad)?
-            }
-        };
-        if self.offset_ms > 0 {
-            decoder.skip_to(self.offset_ms).map_err(bad)?;
-        }
-        Ok(decoder)
-    }
-
     /// Pushes all samples, waiting while the ring is full; false when nobody listens any more.
     fn fill(&self, ring: &mut Producer<f32>, mut samples: &[f32], pushed: &mut usize, enough: usize) -> bool {
         loop {
@@ -1176,7 +1136,7 @@ impl Job {
 /// Brings a clip's samples to the stream's rate and channels: nothing where they agree, a sinc filter whose delay is
 /// taken out again where the rates differ. The first sample stays the first and the length stays the length.
 pub struct Convert {
-    from: Spec,
+    from: Format,
     to: Format,
     filter: Option<Filter>,
 }
@@ -1195,7 +1155,7 @@ struct Filter {
 
 impl Convert {
     /// From a clip's spec to a stream's format.
-    pub fn new(from: Spec, to: Format) -> Result<Convert, String> {
+    pub fn new(from: Format, to: Format) -> Result<Convert, String> {
         if from.rate == to.rate {
             return Ok(Convert { from, to, filter: None });
         }
