@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use loaxa::daemon::clock::MachineClock;
 use loaxa::domain::config::Device;
+use loaxa::domain::render::Format;
 use loaxa::domain::time::Clock;
-use loaxa::edge::decoder::Decoder;
-use loaxa::edge::speaker::{Format, How, Play, Refusal, Speaker, SpeakerEvent};
+use loaxa::edge::decoder::{Decoder, open_verified};
+use loaxa::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use rig::{Clip, RATE, Recording, Rig, mark, median, snr_db};
 
 const MS: i64 = 1_000_000;
@@ -29,7 +30,7 @@ struct Under {
 impl Under {
     fn test(device: Device) -> Under {
         let (tx, events) = mpsc::channel();
-        let speaker = Speaker::start(device, Arc::new(MachineClock), move |event| {
+        let speaker = Speaker::start(device, Arc::new(MachineClock), Arc::new(open_verified), move |event| {
             let _ = tx.send(event);
         })
         .unwrap();
@@ -124,6 +125,8 @@ fn each_clip_starts_at_its_instant() {
         let (played, total, how) = under.ended(60, &i.to_string());
         assert_eq!((played, total, how), (700, 700, How::Whole));
     }
+    assert_eq!(under.count(|e| matches!(e, SpeakerEvent::Opened { name, .. } if name == "default")), 1);
+    assert_eq!(under.count(|e| matches!(e, SpeakerEvent::Ready { .. })), clips.len());
     let recording = recorder.stop();
     let errors: Vec<f64> = clips.iter().zip(&due).map(|(c, at)| start_error_ms(&recording, c, *at)).collect();
     let worst = errors.iter().fold(0f64, |m, e| m.max(e.abs()));
