@@ -22,6 +22,7 @@ use crate::domain::config::{Config, Language};
 use crate::domain::findings::{FileRole, Severity};
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
 use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Saved, Settings};
+use crate::domain::render::Format;
 use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk, session_key};
 use crate::domain::stage::{Absence, OnStage, Stop, event};
 use crate::domain::text::{Text, reason_words};
@@ -31,7 +32,7 @@ use crate::edge::amplifier::{Amplifier, Occasion};
 use crate::edge::clip_store::{ClipStore, Measured, StoreError};
 use crate::edge::control::{self, Answer, Asked, Request};
 use crate::edge::decoder::{self, Decoder};
-use crate::edge::speaker::{Format, How, Play, Refusal, Speaker, SpeakerEvent};
+use crate::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use crate::edge::systemd;
 
 /// The loop looks at files, alarms and the watchdog so often.
@@ -358,7 +359,8 @@ impl Daemon {
             let what = what.to_owned();
             move |e: std::io::Error| StartError::Failed(Text::StartFails { what, why: e.to_string() })
         };
-        let speaker = Speaker::start(config.output.device.clone(), shared_clock.clone(), move |event| {
+        let open_pcm = Arc::new(decoder::open_verified);
+        let speaker = Speaker::start(config.output.device.clone(), shared_clock.clone(), open_pcm, move |event| {
             let _ = speaker_tx.send(Message::Speaker(event));
         })
         .map_err(fails("speaker"))?;
