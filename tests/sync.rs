@@ -135,9 +135,7 @@ impl Station {
         );
         let reading = loaxa::domain::config::read_config(text.as_bytes(), false);
         let config = reading.value.unwrap_or_else(|| panic!("{:?}", reading.findings));
-        let short = Duration::from_millis(600);
         let settings = Settings {
-            limits: Limits { headers: short, silence: short, slowest: 500, speed_over: short, ..Limits::default() },
             first_after: Duration::from_secs(3600),
             between_files: Duration::from_millis(50),
             ..Settings::default()
@@ -145,6 +143,13 @@ impl Station {
         let wall = Mutex::new((wall("2022-10-01T12:00:00+07:00"), ClockState::Synced));
         let clock = TestClock { wall, machine: MachineClock::plain() };
         Station { dir: dir.into(), config, clock: Arc::new(clock), settings, _temp: None }
+    }
+
+    /// Limits short enough to wait for in a test.
+    fn impatient(mut self) -> Station {
+        let short = Duration::from_millis(1_500);
+        self.settings.limits = Limits { headers: short, silence: short, speed_over: short, ..Limits::default() };
+        self
     }
 
     fn store(&self) -> Arc<ClipStore> {
@@ -282,7 +287,7 @@ fn attacks_are_refused_and_change_nothing() {
         province.server.file("/playlist.json", list);
         province.server.file("/playlist.json.minisig", signature);
     };
-    let mut expect = |what: &str, name: &str| {
+    let expect = |what: &str, name: &str| {
         assert_eq!(refusal(&station.check()), name, "{what}");
         assert_eq!(station.bytes_on_disk(), before, "{what}");
         assert_eq!(station.stored().unwrap().serial, 5, "{what}");
@@ -378,7 +383,7 @@ fn a_clip_from_another_list_or_one_that_does_not_decode_keeps_the_generation_out
 fn lies_about_the_list_are_survived() {
     let province = Province::new();
     let list = province.publish(1, &[]);
-    let station = Station::of(&province);
+    let station = Station::of(&province).impatient();
     let server = &province.server;
     let expect = |what: &str, name: &str| {
         let answer = station.check();
@@ -426,7 +431,7 @@ fn lies_about_the_list_are_survived() {
     expect("a body at a crawl", "HttpTooSlow");
     server.lie("/playlist.json", |_, out| {
         say(out, "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n[");
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(5));
     });
     expect("a body that stops", "HttpSilence");
     let cut = list.clone();
@@ -479,7 +484,7 @@ fn lies_about_a_clip_end_with_the_right_bytes_or_none() {
     };
     let head = |len: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");
 
-    let station = Station::of(&province);
+    let station = Station::of(&province).impatient();
     server.lie(&path, |_, out| {
         say(out, "HTTP/1.1 200 OK\r\n\r\n");
         while out.write_all(&[7; 64 * 1024]).is_ok() {}
@@ -512,7 +517,7 @@ fn lies_about_a_clip_end_with_the_right_bytes_or_none() {
             let _ = out.write_all(&bytes[..all / 2]);
         }
     };
-    let station = Station::of(&province);
+    let station = Station::of(&province).impatient();
     server.lie(&path, cut(&clip, etag(&clip)));
     fails(&station, "cut", "HttpTruncated");
     server.forget_requests();
@@ -539,7 +544,7 @@ fn lies_about_a_clip_end_with_the_right_bytes_or_none() {
         ("no such part", "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n".into()),
     ];
     for (what, answer) in answers {
-        let station = Station::of(&province);
+        let station = Station::of(&province).impatient();
         server.lie(&path, cut(&clip, etag(&clip)));
         fails(&station, what, "HttpTruncated");
         let bytes = clip.clone();
@@ -552,7 +557,7 @@ fn lies_about_a_clip_end_with_the_right_bytes_or_none() {
     }
 
     // The beginning is of an older file under the same tag: thrown away once and fetched as a whole.
-    let station = Station::of(&province);
+    let station = Station::of(&province).impatient();
     let old = sound(6, 200_000);
     server.lie(&path, cut(&old, etag(&clip)));
     fails(&station, "old beginning", "HttpTruncated");
@@ -571,7 +576,6 @@ fn a_crawling_source_holds_up_nobody_and_stops_at_once() {
         drip(out, b'[', Duration::from_millis(50));
     });
     let mut station = Station::of(&quick);
-    station.settings.limits = Limits::default();
     let mut other = station.config.sources[0].clone();
     other.id = "cham".into();
     other.url = slow.server.url("/playlist.json");
