@@ -588,7 +588,9 @@ impl Daemon {
             Action::Amplifier(on) => {
                 let argv = if on { &self.config.output.on_start } else { &self.config.output.on_stop };
                 self.amplifier.order(argv, on, Occasion { kind: "sound", airing_id: None });
-                if !on {
+                if on {
+                    self.speaker.want();
+                } else {
                     self.speaker.release();
                     self.formats.clear();
                 }

@@ -198,6 +198,7 @@ enum Message {
     Retime { airing: String, at_boot_ns: i64 },
     Gate(Vec<(i64, i64)>),
     Device(Device),
+    Want,
     Release,
     Quit,
     Spec(u64, Format, Option<u64>),
@@ -238,6 +239,7 @@ impl Speaker {
             gate: Vec::new(),
             output: Output::Closed,
             released: false,
+            wanted: false,
             lost: None,
             linger_until: i64::MIN,
             silent_from: i64::MIN,
@@ -271,6 +273,12 @@ impl Speaker {
     /// Another device, from when nothing is armed or sounding.
     pub fn set_device(&self, device: Device) {
         self.send(Message::Device(device));
+    }
+
+    /// Sound is to come soon: until [`Speaker::release`] an open device stays open, and one that is lost is tried
+    /// again and again, whether or not a clip is armed.
+    pub fn want(&self) {
+        self.send(Message::Want);
     }
 
     /// Close the device as soon as nothing is armed or sounding, without waiting for more.
@@ -357,6 +365,8 @@ struct Control {
     gate: Vec<(i64, i64)>,
     output: Output,
     released: bool,
+    /// Sound is to come: a device that is lost is tried again and again, one that is open stays so.
+    wanted: bool,
     lost: Option<Lost>,
     linger_until: i64,
     /// When the last sample will have sounded.
@@ -407,7 +417,7 @@ impl Control {
                 let open = self.lost.as_ref().map_or(open, |l| open.max(l.next_try));
                 next = next.min(open).min(a.play.start_by_boot_ns + 50 * MS);
             }
-            if let Some(lost) = self.lost.as_ref().filter(|l| l.next_try < l.until) {
+            if let Some(lost) = self.lost.as_ref().filter(|l| l.next_try < l.until || self.wanted) {
                 next = next.min(lost.next_try);
             }
         }
@@ -427,8 +437,10 @@ impl Control {
                 self.gate = gate;
             }
             Message::Device(device) => self.next_device = Some(device).filter(|d| *d != self.device),
+            Message::Want => self.wanted = true,
             Message::Release => {
                 self.released = true;
+                self.wanted = false;
                 if let Some(lost) = self.lost.as_mut() {
                     lost.until = i64::MIN;
                 }
@@ -784,7 +796,7 @@ impl Control {
         match &mut self.output {
             Output::Closed => {
                 let due = self.armed.iter().any(|a| a.begun.is_none() && a.play.at_boot_ns - OPEN_AHEAD_NS <= now);
-                let again = self.lost.as_ref().is_some_and(|l| now < l.until);
+                let again = self.lost.as_ref().is_some_and(|l| now < l.until || self.wanted);
                 let may = self.lost.as_ref().is_none_or(|l| now >= l.next_try);
                 if (due || again) && may {
                     self.open(now);
@@ -799,7 +811,7 @@ impl Control {
             }
             Output::Open(_) => {
                 let rested = now >= self.linger_until || self.released;
-                let wanted = self.lost.as_ref().is_some_and(|l| now < l.until);
+                let wanted = self.wanted || self.lost.as_ref().is_some_and(|l| now < l.until);
                 if self.idle() && rested && !wanted && now >= self.silent_from + RUN_OUT_NS {
                     self.close();
                 }
