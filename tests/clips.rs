@@ -146,7 +146,7 @@ fn foreign_and_broken_files_say_what_to_do() {
             for language in [Language::Vi, Language::En] {
                 assert!(e.text().say(language).contains(&file.display().to_string()));
             }
-            assert_eq!(measure_in_child(&program(), file, Limits::default(), &MachineClock), Err(e.clone()));
+            assert_eq!(measure_in_child(&program(), file, Limits::default(), &MachineClock::plain()), Err(e.clone()));
             e
         }
         Ok(measured) => panic!("{}: {measured:?}", file.display()),
@@ -167,7 +167,7 @@ fn foreign_and_broken_files_say_what_to_do() {
     assert!(matches!(kind(dir.path()), ClipError::Unreadable { .. }));
 
     let measured = measure(&clip.file).unwrap();
-    assert_eq!(measure_in_child(&program(), &clip.file, Limits::default(), &MachineClock), Ok(measured));
+    assert_eq!(measure_in_child(&program(), &clip.file, Limits::default(), &MachineClock::plain()), Ok(measured));
     let silence = dir.path().join("silence.wav");
     write_wav(&silence, &vec![0.0; 44_100], 44_100, 1);
     assert!(measure(&silence).unwrap().silent);
@@ -190,7 +190,7 @@ fn bytes_turned_over_never_hurt_the_parent() {
             }
             let file = dir.path().join(format!("bad{n}.{ext}"));
             std::fs::write(&file, bad).unwrap();
-            let _ = measure_in_child(&program(), &file, Limits::default(), &MachineClock);
+            let _ = measure_in_child(&program(), &file, Limits::default(), &MachineClock::plain());
         }
     }
 }
@@ -200,11 +200,11 @@ fn a_child_that_takes_too_long_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let wav = dir.path().join("long.wav");
     write_wav(&wav, &vec![0.1; 96_000 * 2 * 60], 96_000, 2);
-    let before = MachineClock.now().boot_ns;
+    let before = MachineClock::plain().now().boot_ns;
     let limits = Limits { wall_ms: 100, ..Limits::default() };
-    let result = measure_in_child(&program(), &wav, limits, &MachineClock);
+    let result = measure_in_child(&program(), &wav, limits, &MachineClock::plain());
     assert!(matches!(result, Err(ClipError::Broken { .. })), "{result:?}");
-    assert!(MachineClock.now().boot_ns - before < 2_000_000_000);
+    assert!(MachineClock::plain().now().boot_ns - before < 2_000_000_000);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
         airing: name.into(),
         file: clip.file.clone(),
         sha256: None,
-        at_boot_ns: MachineClock.now().boot_ns + 300_000_000,
+        at_boot_ns: MachineClock::plain().now().boot_ns + 300_000_000,
         start_by_boot_ns: i64::MAX / 2,
         offset_ms,
         gain_db: -6.0,
@@ -229,11 +229,11 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     for round in 0..2 {
         let (tx, events) = mpsc::channel();
         let speaker =
-            Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock), Arc::new(open_verified), move |event| {
+            Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock::plain()), Arc::new(open_verified), move |event| {
                 let _ = tx.send(event);
             })
             .unwrap();
-        let begun = MachineClock.now().boot_ns;
+        let begun = MachineClock::plain().now().boot_ns;
         speaker.play(play("a", if round == 0 { 0 } else { 500 }));
         let mut seen = Vec::new();
         loop {
@@ -247,7 +247,7 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
                 SpeakerEvent::Ended { played_ms, total_ms, how, .. } => {
                     let wanted = if round == 0 { 1_500 } else { 1_000 };
                     assert_eq!((played_ms, total_ms, how), (wanted, 1_500, How::Whole), "{seen:?}");
-                    let took = (MachineClock.now().boot_ns - begun) / 1_000_000;
+                    let took = (MachineClock::plain().now().boot_ns - begun) / 1_000_000;
                     assert!((wanted + 300..wanted + 900).contains(&took), "took {took} ms");
                     break;
                 }
@@ -274,7 +274,7 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     let wide = Clip::make(dir.path(), 10, 1_000, 48_000, 2, "wav");
     let (tx, events) = mpsc::channel();
     let speaker =
-        Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock), Arc::new(open_verified), move |event| {
+        Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock::plain()), Arc::new(open_verified), move |event| {
             let _ = tx.send(event);
         })
         .unwrap();
@@ -299,7 +299,7 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     std::fs::write(&other, "lịch trực".repeat(20)).unwrap();
     let (tx, events) = mpsc::channel();
     let speaker =
-        Speaker::start(Device::Wav(other.clone()), Arc::new(MachineClock), Arc::new(open_verified), move |event| {
+        Speaker::start(Device::Wav(other.clone()), Arc::new(MachineClock::plain()), Arc::new(open_verified), move |event| {
             let _ = tx.send(event);
         })
         .unwrap();

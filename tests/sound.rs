@@ -30,7 +30,7 @@ struct Under {
 impl Under {
     fn test(device: Device) -> Under {
         let (tx, events) = mpsc::channel();
-        let speaker = Speaker::start(device, Arc::new(MachineClock), Arc::new(open_verified), move |event| {
+        let speaker = Speaker::start(device, Arc::new(MachineClock::plain()), Arc::new(open_verified), move |event| {
             let _ = tx.send(event);
         })
         .unwrap();
@@ -73,12 +73,12 @@ fn alsa() -> Device {
 }
 
 fn boot_ns() -> i64 {
-    MachineClock.now().boot_ns
+    MachineClock::plain().now().boot_ns
 }
 
 /// The wall time of an instant of boot time.
 fn wall_of(boot: i64) -> i64 {
-    MachineClock.now().wall_ns_of(boot)
+    MachineClock::plain().now().wall_ns_of(boot)
 }
 
 fn play(name: &str, clip: &Clip, at: i64) -> Play {

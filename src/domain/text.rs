@@ -954,6 +954,48 @@ sentences! {
         "cannot run \"{command}\" to switch the amplifier: {why}\n  Check on_start and on_stop in [output] and try the command by hand";
 
     // ---- commands (cli/)
+    /// The demo begins.
+    DemoBegins { dir: String } =>
+        "BẢN THỬ (LOAXA_TRIAL=1): mọi tệp nằm trong {dir}",
+        "TRIAL (LOAXA_TRIAL=1): everything is in {dir}";
+    /// The folder holds a demo.
+    DemoFolderTaken { dir: String } =>
+        "thư mục \"{dir}\" đã có một lần chạy thử\n  Chọn thư mục khác cho --keep",
+        "\"{dir}\" holds an earlier demo\n  Choose another folder for --keep";
+    /// A step did not work.
+    DemoStepFailed { command: String, said: String } =>
+        "bước \"loaxa {command}\" không xong:\n{said}",
+        "the step \"loaxa {command}\" failed:\n{said}";
+    /// Keys made, list published.
+    DemoPublished { key: String } =>
+        "1. Tỉnh tạo khóa và phát hành danh sách; khóa công khai: {key}",
+        "1. The province made keys and published its list; public key: {key}";
+    /// Served.
+    DemoServes { url: String } =>
+        "2. Máy chủ web của tỉnh: {url}",
+        "2. The province's web server: {url}";
+    /// Synced.
+    DemoSynced { serial: u64 } =>
+        "3. Đài xã đã nhận bản mới số {serial}, kiểm tra chữ ký và từng tệp âm thanh",
+        "3. The commune's station received list {serial} and checked its signature and every clip";
+    /// The session's start.
+    DemoStarts { at: String, device: String } =>
+        "4. Buổi thử bắt đầu đúng {at} (đầu ra: {device})",
+        "4. The session starts at {at} sharp (output: {device})";
+    /// Waited in vain.
+    DemoWaits { what: String, log: String } =>
+        "chờ mãi không thấy \"{what}\"\n  Xem {log}",
+        "waited in vain for \"{what}\"\n  See {log}";
+    /// Nothing was heard.
+    DemoSilent { device: String } =>
+        "Không phát ra loa (đầu ra {device}): các lượt này không tính vào chỉ tiêu",
+        "Nothing came out of a loudspeaker (output {device}): these airings count in no quota";
+    /// Not everything aired.
+    DemoFailed {} =>
+        "có bài không phát đủ hoặc nhật ký không nguyên vẹn",
+        "something did not air whole, or the log is not whole";
+    /// Heading.
+    HeadStartError {} => "Lệch giờ", "Start error";
     /// Nobody listens on the socket.
     NoDaemon { dir: String } =>
         "chương trình phát thanh không chạy (thư mục dữ liệu \"{dir}\")\n  Khởi động: sudo systemctl start loaxa",

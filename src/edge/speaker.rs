@@ -292,6 +292,18 @@ impl Speaker {
     }
 }
 
+/// Whether a device can be opened at all, tried for so long at the most. Nothing sounds.
+pub fn opens(device: &Device, clock: Arc<dyn Clock>, longest: Duration) -> bool {
+    let (done, opened) = mpsc::channel();
+    let device = device.clone();
+    let tried = thread::Builder::new().name("loaxa-try".into()).spawn(move || {
+        let (tx, _rx) = mpsc::channel();
+        let stream = Stream::open(&device, Format { rate: 48_000, channels: 2 }, 0, clock, &tx);
+        let _ = done.send(stream.is_ok());
+    });
+    tried.is_ok() && opened.recv_timeout(longest).unwrap_or(false)
+}
+
 impl Drop for Speaker {
     fn drop(&mut self) {
         self.send(Message::Quit);
