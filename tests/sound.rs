@@ -130,6 +130,7 @@ fn each_clip_starts_at_its_instant() {
     let recording = recorder.stop();
     let errors: Vec<f64> = clips.iter().zip(&due).map(|(c, at)| start_error_ms(&recording, c, *at)).collect();
     let worst = errors.iter().fold(0f64, |m, e| m.max(e.abs()));
+    println!("start errors, ms: {errors:.2?}");
     println!("start error: median {:+.2} ms, worst {worst:.2} ms of {}", median(&errors), errors.len());
     assert!(worst <= 50.0, "{errors:?}");
     for clip in &clips {
