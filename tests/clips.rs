@@ -228,11 +228,15 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     };
     for round in 0..2 {
         let (tx, events) = mpsc::channel();
-        let speaker =
-            Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock::plain()), Arc::new(open_verified), move |event| {
+        let speaker = Speaker::start(
+            Device::Wav(file.clone()),
+            Arc::new(MachineClock::plain()),
+            Arc::new(open_verified),
+            move |event| {
                 let _ = tx.send(event);
-            })
-            .unwrap();
+            },
+        )
+        .unwrap();
         let begun = MachineClock::plain().now().boot_ns;
         speaker.play(play("a", if round == 0 { 0 } else { 500 }));
         let mut seen = Vec::new();
@@ -273,11 +277,15 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     // A session of another format goes into the same recording, converted.
     let wide = Clip::make(dir.path(), 10, 1_000, 48_000, 2, "wav");
     let (tx, events) = mpsc::channel();
-    let speaker =
-        Speaker::start(Device::Wav(file.clone()), Arc::new(MachineClock::plain()), Arc::new(open_verified), move |event| {
+    let speaker = Speaker::start(
+        Device::Wav(file.clone()),
+        Arc::new(MachineClock::plain()),
+        Arc::new(open_verified),
+        move |event| {
             let _ = tx.send(event);
-        })
-        .unwrap();
+        },
+    )
+    .unwrap();
     let before = all(&file).1.len();
     speaker.play(Play { file: wide.file.clone(), ..play("b", 0) });
     let mut ready = 0;
@@ -298,11 +306,15 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     let other = dir.path().join("notes.txt");
     std::fs::write(&other, "lịch trực".repeat(20)).unwrap();
     let (tx, events) = mpsc::channel();
-    let speaker =
-        Speaker::start(Device::Wav(other.clone()), Arc::new(MachineClock::plain()), Arc::new(open_verified), move |event| {
+    let speaker = Speaker::start(
+        Device::Wav(other.clone()),
+        Arc::new(MachineClock::plain()),
+        Arc::new(open_verified),
+        move |event| {
             let _ = tx.send(event);
-        })
-        .unwrap();
+        },
+    )
+    .unwrap();
     speaker.play(play("a", 0));
     loop {
         if let SpeakerEvent::DeviceLost { .. } = events.recv_timeout(Duration::from_secs(3)).unwrap() {

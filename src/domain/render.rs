@@ -348,21 +348,12 @@ impl<F: Feed> Renderer<F> {
     fn begin(&mut self, first: i64, frame: i64, index: usize, reports: &mut Vec<Report>) {
         let Waiting { placed, feed } = self.waiting.remove(index);
         let at = self.time_of(first, frame);
-        reports.push(Report::Began {
-            voice: placed.voice,
-            at_boot_ns: at,
-            late_ns: at.saturating_sub(placed.at_boot_ns),
-        });
-        self.sounding = Some(Sounding {
-            placed,
-            feed,
-            began_ns: at,
-            accepted: 0,
-            debt: 0,
-            elapsed: 0,
-            cut_at_ns: None,
-            stop: None,
-        });
+        let late_ns = at.saturating_sub(placed.at_boot_ns);
+        reports.push(Report::Began { voice: placed.voice, at_boot_ns: at, late_ns });
+        // One that joins inside its clip stays with the session's clock: what it comes too late for is gone.
+        let debt = if placed.fade_in { (late_ns.max(0) as u128 * self.rate as u128 / 1_000_000_000) as u64 } else { 0 };
+        self.sounding =
+            Some(Sounding { placed, feed, began_ns: at, accepted: 0, debt, elapsed: 0, cut_at_ns: None, stop: None });
     }
 
     /// The earliest reason for which the sounding voice ends before its last sample.
@@ -745,6 +736,18 @@ mod tests {
         r.place(Placed { passes_quiet: true, ..at(1, 100) }, level(100, 1.0));
         let (out, _) = run(&mut r, 300, 30);
         assert_eq!(out.iter().filter(|s| **s == 1.0).count(), 100);
+    }
+
+    #[test]
+    fn one_that_joins_late_inside_its_clip_stays_with_the_session_clock() {
+        let mut r = Renderer::new(1000, 1);
+        let joined = Placed { start_by_boot_ns: 400 * MS, fade_in: true, ..at(1, -30) };
+        r.place(joined, level(50, 0.5));
+        let (out, reports) = run(&mut r, 100, 10);
+        assert_eq!(reports[0], Report::Began { voice: 1, at_boot_ns: 0, late_ns: 30 * MS });
+        // Thirty of its fifty samples belong to time that is gone.
+        assert!(out[20..].iter().all(|s| *s == 0.0), "{out:?}");
+        assert!(out[18] != 0.0);
     }
 
     #[test]

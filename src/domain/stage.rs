@@ -20,6 +20,9 @@ use crate::domain::time::{ClockState, SECOND_MS, Wall};
 /// An item that is due may still begin within its second (rule R6: missed when its second has passed).
 const ITS_SECOND_MS: i64 = SECOND_MS;
 
+/// What has no second of its own to keep waits so long for a device that opens slowly, milliseconds.
+const DEVICE_PATIENCE_MS: i64 = 10 * SECOND_MS;
+
 /// So much of a clip, in per cent, must have been accepted to count as aired (invariant 5).
 const AIRED_PERCENT: i64 = 98;
 
@@ -1452,7 +1455,12 @@ impl Stage {
                 airing_id: airing_id.clone(),
                 clip,
                 at: begins,
-                start_by: if resumable { last } else { last.max(begins + (ITS_SECOND_MS - 1)) },
+                start_by: match run.kind {
+                    // These begin as soon as the device lets them.
+                    Kind::Manual | Kind::Emergency => begins + DEVICE_PATIENCE_MS,
+                    _ if resumable => last,
+                    _ => last.max(begins + (ITS_SECOND_MS - 1)),
+                },
                 offset_ms: offset,
                 gain_db: planned.gain_db,
                 seam: follows,
