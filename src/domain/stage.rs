@@ -1514,7 +1514,10 @@ impl Stage {
         let Some(voice) = self.voice.as_mut().filter(|v| v.airing_id == airing_id) else { return false };
         voice.begun = true;
         let at = Wall(wall_ns.div_euclid(1_000_000));
-        voice.ends_at = voice.ends_at + (at - voice.at);
+        // One that joined inside its clip skipped what it came too late for: it ends when it was to end.
+        if voice.offset_ms == 0 {
+            voice.ends_at = voice.ends_at + (at - voice.at);
+        }
         voice.at = at;
         let (name, index) = (voice.run.clone(), voice.item);
         if let Some(run) = self.run_mut(&name) {
