@@ -245,6 +245,15 @@ impl Run {
         !self.joined && self.kind != Kind::Emergency && self.first() == Some(item)
     }
 
+    /// Whether an item comes after a first one that may still begin late: the whole session moves with that one, so
+    /// nothing after it is past yet.
+    fn may_still_shift(&self, item: usize, at: Wall) -> bool {
+        !self.joined
+            && self.kind != Kind::Emergency
+            && self.first().is_some_and(|first| first < item)
+            && at <= self.session.start + self.window_ms()
+    }
+
     /// The last moment at which an item might begin.
     fn last_moment(&self, item: usize) -> Wall {
         if self.is_relay() {
@@ -874,6 +883,9 @@ impl Stage {
                     // The session clock runs on; what comes later is later.
                     break;
                 }
+                if planned.forbidden.is_none() && run.may_still_shift(index, at) {
+                    continue;
+                }
                 let withdrawn = self.is_withdrawn(run, index, at, light.programme);
                 let quiet = !run.passes_quiet && light.programme.quiet.quiet_until(at).is_some();
                 let never = planned.forbidden.is_some()
@@ -1337,6 +1349,10 @@ impl Stage {
         if run.may_be_first(index) && run.kind != Kind::Manual {
             if offset == 0 && !run.is_relay() {
                 run.shift_ms = begins - run.session.start;
+                if run.shift_ms > 0 {
+                    // Their time is another one now: what kept them from sounding before it does not count.
+                    run.items.iter_mut().skip(index + 1).for_each(|i| i.causes = Causes::default());
+                }
             }
             run.joined = true;
         }
