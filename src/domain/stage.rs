@@ -450,9 +450,9 @@ pub struct Stage {
     pub absence: Option<Absence>,
     /// What the outside allows.
     pub conditions: Conditions,
-    /// The run whose voice ended at this very instant: its next item follows without a gap.
+    /// The run and item whose voice ended at this very instant: what comes next in it follows without a gap.
     #[serde(skip)]
-    just_ended: Option<RunName>,
+    just_ended: Option<(RunName, usize)>,
     /// Something was made to end at this very instant: what begins takes over from it.
     #[serde(skip)]
     just_cut: bool,
@@ -754,7 +754,7 @@ impl Stage {
         if self.voice.as_ref().is_some_and(|v| v.airing_id == voice.airing_id) {
             self.voice = None;
         }
-        self.just_ended = Some(voice.run.clone());
+        self.just_ended = Some((voice.run.clone(), voice.item));
         if voice.relay {
             out.push(Decision::RelayEnds);
         }
@@ -1089,7 +1089,9 @@ impl Stage {
             if e.finished {
                 continue;
             }
+            // An id that is used again while its last round lasts is another emergency: it waits.
             let own_round = self.round.is_some()
+                && e.first.is_some()
                 && self.round_of.as_ref().is_some_and(|(s, i)| *s == e.plan.source && *i == e.plan.id);
             if at >= e.plan.until {
                 let never = e.first.is_none();
@@ -1251,11 +1253,10 @@ impl Stage {
         if run.items.iter().any(|i| i.progress == Progress::Sounding) {
             return None;
         }
-        let follows = self.just_ended.as_ref() == Some(&name);
         for index in 0..run.items.len() {
             let item = &run.items[index];
             let due = run.due(index);
-            let early = if follows { ITS_SECOND_MS } else { 0 };
+            let early = if self.follows(&name, run, index) { ITS_SECOND_MS } else { 0 };
             if due + -early > at {
                 return None;
             }
@@ -1284,6 +1285,13 @@ impl Stage {
         None
     }
 
+    /// Whether an item comes right after the one that ended at this instant: a hole between them is no seam.
+    fn follows(&self, name: &RunName, run: &Run, index: usize) -> bool {
+        self.just_ended.as_ref().is_some_and(|(ended, item)| {
+            ended == name && *item < index && run.session.items[item + 1..index].iter().all(|p| p.length_ms == 0)
+        })
+    }
+
     /// Lets sound begin: of the round, else of the session that has the floor.
     fn begin(&mut self, at: Wall, light: &Light, out: &mut Vec<Decision>) {
         if self.absence.is_some() || at < light.live_from {
@@ -1307,7 +1315,7 @@ impl Stage {
         if causes.any() {
             return;
         }
-        let follows = self.just_ended.as_ref() == Some(&name);
+        let follows = self.follows(&name, run, index);
         let id = run.airing_id(index, light.programme);
         let armed = light.armed.contains(&id);
         let due = run.due(index);
