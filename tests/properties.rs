@@ -288,10 +288,26 @@ fn make(seed: u64) -> Case {
     let mut moments: Vec<Wall> = (0..maker.dice.below(9)).map(|_| maker.instant().max(from)).collect();
     moments.sort();
     let with_steps = maker.dice.one_in(2);
+    let mut wrong_boot = false;
     for at in moments {
         let dice = &mut maker.dice;
         let until = at + *dice.pick(&[1, 400, 5_000, 61_000, 600_000, 3_600_000, 20_000_000]) + dice.between(0, 1_000);
-        let incident = match dice.below(if with_steps { 15 } else { 12 }) {
+        let mut kind = dice.below(if with_steps { 15 } else { 12 });
+        let away = |(_, i): &(Wall, Incident)| matches!(i, Incident::Away(..) | Incident::Stall(_));
+        if (kind == 13 && case.rehearsal.incidents.iter().any(away)) || (wrong_boot && (kind <= 2 || kind >= 11)) {
+            // The one boot with a wrong clock stays apart from other absences: what it steps, it steps back.
+            kind = 5;
+        }
+        let is_away = |(from, i): &(Wall, Incident)| match i {
+            Incident::Away(_, back) | Incident::Stall(back) => *from <= at && at <= *back,
+            _ => false,
+        };
+        if kind == 6 && case.rehearsal.incidents.iter().any(is_away) {
+            // A list comes into force on a box that runs.
+            kind = 5;
+        }
+        wrong_boot |= kind == 13;
+        let incident = match kind {
             0 => Incident::Away(Absence::PowerOff, until),
             1 => Incident::Away(Absence::Crashed, until),
             2 => Incident::Away(Absence::ShutDown, until),
@@ -469,7 +485,7 @@ fn check(case: &Case, rows: &[Rehearsed]) -> Result<(), String> {
             return Err(format!("{id} played {} ms of {length} between {started:?} and {ended:?}", a.played_ms));
         }
         if whole {
-            for (from, incident) in &case.rehearsal.incidents {
+            for (from, incident) in case.rehearsal.incidents.iter().filter(|_| !case.stalls) {
                 if let Incident::Away(_, back) = incident {
                     if started < *back && *from < ended {
                         return Err(format!("{id} sounds while the box is off"));
@@ -506,11 +522,7 @@ fn play(seed: u64) -> Result<(), String> {
         }
         text
     };
-    let t = std::time::Instant::now();
     let (rows, answers) = rehearse(case.programme.clone(), &case.rehearsal);
-    if t.elapsed().as_millis() > 300 {
-        eprintln!("SLOW {seed} {:?} rows {}", t.elapsed(), rows.len());
-    }
     check(&case, &rows).map_err(|why| shown(why, &rows))?;
     if seed.is_multiple_of(4) {
         let (rows_again, answers_again) = rehearse(case.programme.clone(), &case.rehearsal);

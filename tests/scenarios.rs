@@ -99,7 +99,11 @@ fn clips() -> String {
 /// A moment of a scenario: whole, or a time on its first day.
 fn moment(text: &str, day: &str, zone: Zone) -> Wall {
     let whole = if text.contains('T') || text.contains('-') { text.to_owned() } else { format!("{day}T{text}") };
-    zone.parse(&whole).unwrap_or_else(|| panic!("\"{text}\" is no moment"))
+    let (second, ms) = match whole.split_once('.') {
+        Some((second, ms)) => (second.to_owned(), ms.parse::<i64>().expect("milliseconds")),
+        None => (whole, 0),
+    };
+    zone.parse(&second).unwrap_or_else(|| panic!("\"{text}\" is no moment")) + ms
 }
 
 fn signed_duration(text: &str) -> i64 {

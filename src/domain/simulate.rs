@@ -166,6 +166,7 @@ impl World {
                 let now = self.now(truth);
                 let playout = self.playout.take()?;
                 let mut saved = playout.saved();
+                let rebooted = absence == Absence::PowerOff;
                 let mut absence = absence;
                 let noted_ms = match playout.unsettled() {
                     // Nobody knew the time since the last absence: it is all one, for the graver reason.
@@ -181,7 +182,7 @@ impl World {
                 };
                 self.planned = playout.planned();
                 let past = Past { saved, absence, noted_ms, planned: self.planned.clone() };
-                if absence == Absence::PowerOff {
+                if rebooted {
                     self.booted = back;
                     self.boot += 1;
                 }

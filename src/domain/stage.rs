@@ -248,6 +248,15 @@ impl Run {
         !self.joined && self.kind != Kind::Emergency && self.first() == Some(item)
     }
 
+    /// Whether an item comes after a first one that may still begin late: the whole session moves with that one, so
+    /// nothing after it is past yet.
+    fn may_still_shift(&self, item: usize, at: Wall) -> bool {
+        !self.joined
+            && self.kind != Kind::Emergency
+            && self.first().is_some_and(|first| first < item)
+            && at <= self.session.start + self.window_ms()
+    }
+
     /// The last moment at which an item might begin.
     fn last_moment(&self, item: usize) -> Wall {
         if self.is_relay() {
@@ -495,9 +504,9 @@ pub struct Stage {
     pub absence: Option<Absence>,
     /// What the outside allows.
     pub conditions: Conditions,
-    /// The run whose voice ended at this very instant: its next item follows without a gap.
+    /// The run and item whose voice ended at this very instant: what comes next in it follows without a gap.
     #[serde(skip)]
-    just_ended: Option<RunName>,
+    just_ended: Option<(RunName, usize)>,
     /// Something was made to end at this very instant: what begins takes over from it.
     #[serde(skip)]
     just_cut: bool,
@@ -824,7 +833,7 @@ impl Stage {
         if self.voice.as_ref().is_some_and(|v| v.airing_id == voice.airing_id) {
             self.voice = None;
         }
-        self.just_ended = Some(voice.run.clone());
+        self.just_ended = Some((voice.run.clone(), voice.item));
         if voice.relay {
             out.push(Decision::RelayEnds);
         }
@@ -952,6 +961,9 @@ impl Stage {
                 if due > at {
                     // The session clock runs on; what comes later is later.
                     break;
+                }
+                if planned.forbidden.is_none() && run.may_still_shift(index, at) {
+                    continue;
                 }
                 let withdrawn = self.is_withdrawn(run, index, at, light.programme);
                 let quiet = !run.passes_quiet && light.programme.quiet.quiet_until(at).is_some();
@@ -1156,7 +1168,9 @@ impl Stage {
             if e.finished {
                 continue;
             }
+            // An id that is used again while its last round lasts is another emergency: it waits.
             let own_round = self.round.is_some()
+                && e.first.is_some()
                 && self.round_of.as_ref().is_some_and(|(s, i)| *s == e.plan.source && *i == e.plan.id);
             if at >= e.plan.until {
                 let never = e.first.is_none();
@@ -1321,11 +1335,10 @@ impl Stage {
         if run.items.iter().any(|i| i.progress == Progress::Sounding) {
             return None;
         }
-        let follows = self.just_ended.as_ref() == Some(&name);
         for index in 0..run.items.len() {
             let item = &run.items[index];
             let due = run.due(index);
-            let early = if follows { ITS_SECOND_MS } else { 0 };
+            let early = if self.follows(&name, run, index) { ITS_SECOND_MS } else { 0 };
             if due + -early > at {
                 return None;
             }
@@ -1354,6 +1367,13 @@ impl Stage {
         None
     }
 
+    /// Whether an item comes right after the one that ended at this instant: a hole between them is no seam.
+    fn follows(&self, name: &RunName, run: &Run, index: usize) -> bool {
+        self.just_ended.as_ref().is_some_and(|(ended, item)| {
+            ended == name && *item < index && run.session.items[item + 1..index].iter().all(|p| p.length_ms == 0)
+        })
+    }
+
     /// Lets sound begin: of the round, else of the session that has the floor.
     fn begin(&mut self, at: Wall, light: &Light, out: &mut Vec<Decision>) {
         if self.absence.is_some() || at < light.live_from {
@@ -1377,7 +1397,7 @@ impl Stage {
         if causes.any() {
             return;
         }
-        let follows = self.just_ended.as_ref() == Some(&name);
+        let follows = self.follows(&name, run, index);
         let id = run.airing_id(index, light.programme);
         let armed = light.armed.contains(&id);
         let due = run.due(index);
@@ -1419,6 +1439,10 @@ impl Stage {
         if run.may_be_first(index) && run.kind != Kind::Manual {
             if offset == 0 && !run.is_relay() {
                 run.shift_ms = begins - run.session.start;
+                if run.shift_ms > 0 {
+                    // Their time is another one now: what kept them from sounding before it does not count.
+                    run.items.iter_mut().skip(index + 1).for_each(|i| i.causes = Causes::default());
+                }
             }
             run.joined = true;
         }
