@@ -329,7 +329,7 @@ impl Daemon {
                 stored.push(list);
             }
         }
-        let (list, audio) = own_list(&loaded, &*clock);
+        let (list, audio) = own_list(&loaded, &clock);
         let own_sha = loaded.sha256(FileRole::Local).unwrap_or_default();
         let own = list.map(|list| OwnList {
             list: Arc::new(list),
@@ -346,7 +346,7 @@ impl Daemon {
         }
 
         // What was in force while the box was away settles the past; only then does the new come into force.
-        let before = own_list_before(&loaded, &*clock, last.own_since.as_ref(), &own_sha);
+        let before = own_list_before(&loaded, &clock, last.own_since.as_ref(), &own_sha);
         let present = programme(&config, own.as_ref(), &stored)?;
         let settling = match &before {
             Some(old) => programme(&config, Some(old), &stored).unwrap_or_else(|_| present.clone()),

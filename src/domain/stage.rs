@@ -644,11 +644,11 @@ impl Stage {
 
     /// The wall clock was stepped: what sounds goes on by the boot clock.
     pub fn clock_stepped(&mut self, step_ms: i64, now: Wall) {
-        if let Some(voice) = &mut self.voice {
-            if !voice.relay {
-                voice.at = voice.at + step_ms;
-                voice.ends_at = voice.ends_at + step_ms;
-            }
+        if let Some(voice) = &mut self.voice
+            && !voice.relay
+        {
+            voice.at = voice.at + step_ms;
+            voice.ends_at = voice.ends_at + step_ms;
         }
         self.now = self.now.min(now);
     }
@@ -689,10 +689,10 @@ impl Stage {
                 }
             }
         }
-        if let Some(voice) = &self.voice {
-            if ideal || voice.relay {
-                consider(voice.ends_at);
-            }
+        if let Some(voice) = &self.voice
+            && (ideal || voice.relay)
+        {
+            consider(voice.ends_at);
         }
         if !self.is_empty() || self.emergencies.iter().any(|e| !e.finished) {
             match programme.quiet.quiet_until(now) {
