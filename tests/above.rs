@@ -208,8 +208,9 @@ fn killed_again_and_again(seed: u64, rounds: usize) {
     for airing in &airings {
         let (outcome, reason) = (airing["outcome"].as_str().unwrap(), airing["reason"].as_str());
         let expected = matches!((outcome, reason), ("aired", None) | ("partial" | "missed", Some("crashed")))
-            // What fell due while the next start was still under way, or between two looks.
-            || matches!((outcome, reason), ("missed", Some("late")));
+            // What fell due while the next start was still under way, or between two looks; an item that began late in
+            // its second may meet the next session.
+            || matches!((outcome, reason), ("missed", Some("late")) | ("interrupted", Some("hard_start")));
         assert!(expected, "{airing}");
     }
     station.verify();

@@ -374,7 +374,7 @@ pub struct SourceStatus {
 /// Where events go: a closure over whatever channel the daemon has.
 pub type Tell = Arc<dyn Fn(SyncEvent) + Send + Sync>;
 
-/// What syncing needs from the floors around it, and its times. [`Settings::of`] has the real ones.
+/// What syncing needs from the floors around it, and its times.
 #[derive(Clone)]
 pub struct Settings {
     /// Limits of each transfer.
