@@ -543,15 +543,23 @@ fn whatever_happens_each_planned_airing_ends_once_and_lawfully() {
         return play(seed).unwrap_or_else(|why| panic!("{why}"));
     }
     let cases = number("LOAXA_CASES").unwrap_or(2_000);
-    let mut failed = Vec::new();
-    for seed in 0..cases {
-        let outcome = std::panic::catch_unwind(|| play(seed));
-        match outcome {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => failed.push(why),
-            Err(_) => failed.push(format!("seed {seed} panicked")),
-        }
-    }
+    let first = number("LOAXA_FIRST_SEED").unwrap_or(0);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let one = |seed: u64| match std::panic::catch_unwind(|| play(seed)) {
+        Ok(Ok(())) => None,
+        Ok(Err(why)) => Some(why),
+        Err(_) => Some(format!("seed {seed} panicked")),
+    };
+    let mut failed: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|t| {
+                scope.spawn(move || {
+                    (first..first + cases).skip(t as usize).step_by(threads as usize).filter_map(one).collect()
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|_| vec!["a worker panicked".to_owned()])).collect()
+    });
     failed.sort_by_key(String::len);
     let heads: Vec<&str> = failed.iter().filter_map(|f| f.lines().next()).take(30).collect();
     assert!(failed.is_empty(), "{} of {cases} cases\n{}\n{}", failed.len(), failed[0], heads.join("\n"));

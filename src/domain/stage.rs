@@ -888,11 +888,19 @@ impl Stage {
                 }
                 let withdrawn = self.is_withdrawn(run, index, at, light.programme);
                 let quiet = !run.passes_quiet && light.programme.quiet.quiet_until(at).is_some();
+                let begins_quiet = quiet && !run.is_relay() && run.may_be_first(index);
                 let never = planned.forbidden.is_some()
                     || item.bad.is_some()
                     || (withdrawn && item.began.is_none())
                     // Quiet hours are nothing to wait out: a session that begins in them does not shift (rule R3).
-                    || (quiet && !run.is_relay() && run.may_be_first(index) && !run.session.resume);
+                    || (begins_quiet && !run.session.resume);
+                if begins_quiet && run.session.resume {
+                    // It may be taken up when they end, in its own time.
+                    if let Some(run) = self.run_mut(&name) {
+                        run.joined = true;
+                    }
+                    continue;
+                }
                 if at > run.last_moment(index) || never {
                     if withdrawn || quiet {
                         let causes = self.causes_for(run, index, at, light);
@@ -1305,7 +1313,9 @@ impl Stage {
                 None => return,
             }
         };
-        if self.voice.as_ref().is_some_and(|v| v.run != RunName::Manual) {
+        // Manual play ranks lowest, an emergency highest: only these cut here. Sessions are cut by taking over.
+        let keeps = |v: &Voice| v.run != RunName::Manual && (name != RunName::Round || v.run == RunName::Round);
+        if self.voice.as_ref().is_some_and(keeps) {
             return;
         }
         let Some(run) = self.run(&name) else { return };
@@ -1333,7 +1343,6 @@ impl Stage {
             return;
         }
         if self.voice.is_some() {
-            // Manual play ranks lowest: it is cut by anything due.
             let reason = if name == RunName::Round { Reason::Emergency } else { Reason::HardStart };
             self.cut_voice(begins, reason, light, out);
         }
