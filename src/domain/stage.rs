@@ -1486,7 +1486,9 @@ impl Stage {
             self.voice_ended(&voice, at, played_ms, fault, light, out);
         } else if let Some(i) = self.dying.iter().position(|d| d.voice.airing_id == airing_id) {
             let dying = self.dying.remove(i);
-            self.voice_ended(&dying.voice, at, played_ms, fault.or(Some(dying.reason)), light, out);
+            // Why it was told to end is known better here than to the speaker, unless something broke meanwhile.
+            let broke = fault.filter(|f| matches!(f, Reason::DeviceLost | Reason::ClipBad | Reason::ClipMissing));
+            self.voice_ended(&dying.voice, at, played_ms, broke.or(Some(dying.reason)), light, out);
         }
     }
 
