@@ -329,6 +329,9 @@ struct EmergencyRun {
     finished: bool,
     causes: Causes,
     bad: Option<Reason>,
+    /// Another emergency had this id before: its first sounding, and how many airings bear its name.
+    #[serde(default)]
+    before: Option<(Wall, u32)>,
 }
 
 /// A voice that was told to end and has not reported yet.
@@ -556,6 +559,11 @@ impl Stage {
                     finished: plan.until <= plan.since,
                     causes: Causes::default(),
                     bad: None,
+                    before: self
+                        .emergencies
+                        .iter()
+                        .find(|e| e.plan.source == plan.source && e.plan.id == plan.id)
+                        .map(|e| (e.first.unwrap_or(e.plan.from.max(e.plan.since)), e.soundings)),
                     plan: plan.clone(),
                 },
             });
@@ -704,8 +712,8 @@ impl Stage {
         }
         let quiet = !run.passes_quiet && light.programme.quiet.quiet_until(at).is_some();
         let withdrawn = self.is_withdrawn(run, voice.item, at, light.programme);
-        if at < light.live_from {
-            // A moment the clock leapt over: what sounds sounds now, and is judged by now.
+        if at < voice.at {
+            // A moment the clock leapt over: what sounds began after it.
             return;
         }
         if withdrawn {
@@ -728,8 +736,9 @@ impl Stage {
     pub fn cut_voice(&mut self, at: Wall, reason: Reason, light: &Light, out: &mut Vec<Decision>) {
         let Some(voice) = self.voice.clone() else { return };
         self.just_cut |= !voice.relay;
-        // Nothing ends in the past, though the clock may have leapt over the moment that decided it.
-        let at = if light.ideal { at.max(light.live_from) } else { at };
+        // Nothing ends in the past, though the clock may have leapt over the moment that decided it; but the speaker
+        // keeps the quiet edge by itself.
+        let at = if light.ideal && reason != Reason::QuietHours { at.max(light.live_from) } else { at };
         if light.ideal || voice.relay {
             let played = (at - voice.at).max(0);
             self.voice_ended(&voice, at, played, Some(reason), light, out);
@@ -754,7 +763,10 @@ impl Stage {
         if self.voice.as_ref().is_some_and(|v| v.airing_id == voice.airing_id) {
             self.voice = None;
         }
-        self.just_ended = Some((voice.run.clone(), voice.item));
+        if reason.is_none() {
+            // What was cut leaves a hole and no seam.
+            self.just_ended = Some((voice.run.clone(), voice.item));
+        }
         if voice.relay {
             out.push(Decision::RelayEnds);
         }
@@ -1122,6 +1134,7 @@ impl Stage {
                 continue;
             }
             if self.round.is_some() {
+                self.emergencies[index].causes.add(Reason::Emergency);
                 continue;
             }
             let mut probe = self.emergency_run(index, at, light.programme);
@@ -1187,7 +1200,9 @@ impl Stage {
         );
         run.passes_quiet = plan.passes_quiet;
         run.id_start = e.first.unwrap_or(start);
-        run.id_offset = e.soundings;
+        // Names tell seconds apart, no less: two that begin in the same one share their numbers.
+        let same_second = |first: Wall| first.0.div_euclid(SECOND_MS) == run.id_start.0.div_euclid(SECOND_MS);
+        run.id_offset = e.soundings + e.before.filter(|(first, _)| same_second(*first)).map_or(0, |(_, n)| n);
         run.claimed = true;
         run
     }
