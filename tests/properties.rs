@@ -488,10 +488,11 @@ fn check(case: &Case, rows: &[Rehearsed]) -> Result<(), String> {
         }
         if whole {
             for (from, incident) in case.rehearsal.incidents.iter().filter(|_| !case.stalls) {
-                if let Incident::Away(_, back) = incident {
-                    if started < *back && *from < ended {
-                        return Err(format!("{id} sounds while the box is off"));
-                    }
+                if let Incident::Away(_, back) = incident
+                    && started < *back
+                    && *from < ended
+                {
+                    return Err(format!("{id} sounds while the box is off"));
                 }
             }
             spans.push((started, ended, id.clone()));

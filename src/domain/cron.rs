@@ -244,10 +244,10 @@ fn check_numbers(field: Field, text: &str) -> Result<(), CronError> {
     let (min, max) = field.range();
     let bad = || CronError::BadField { field, text: text.into(), min, max };
     let number = |part: &str| -> Result<u32, CronError> {
-        if field == Field::Month {
-            if let Some(i) = MONTHS.iter().position(|m| part.eq_ignore_ascii_case(m)) {
-                return Ok(i as u32 + 1);
-            }
+        if field == Field::Month
+            && let Some(i) = MONTHS.iter().position(|m| part.eq_ignore_ascii_case(m))
+        {
+            return Ok(i as u32 + 1);
         }
         match part.parse::<u32>() {
             Ok(n) if part.len() <= 2 && min <= n && n <= max => Ok(n),
@@ -262,10 +262,10 @@ fn check_numbers(field: Field, text: &str) -> Result<(), CronError> {
             Some((base, step)) => (base, Some(step)),
             None => (part, None),
         };
-        if let Some(step) = step {
-            if !step.parse::<u32>().is_ok_and(|s| s >= 1 && s <= max) {
-                return Err(bad());
-            }
+        if let Some(step) = step
+            && !step.parse::<u32>().is_ok_and(|s| s >= 1 && s <= max)
+        {
+            return Err(bad());
         }
         match base.split_once('-') {
             Some((a, b)) => {

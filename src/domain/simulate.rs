@@ -285,15 +285,15 @@ pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehear
     loop {
         let next_incident = incidents.peek().map(|(at, _)| *at);
         // Incidents come before what else falls due in the same instant.
-        if let Some(at) = next_incident.filter(|at| *at <= world.wake) {
-            if let Some((_, incident)) = incidents.next() {
-                if at < truth && !incident.happens_to_a_box_that_is_off(truth) {
-                    continue;
-                }
-                truth = truth.max(at);
-                truth = world.happens(truth, incident).unwrap_or(truth);
+        if let Some(at) = next_incident.filter(|at| *at <= world.wake)
+            && let Some((_, incident)) = incidents.next()
+        {
+            if at < truth && !incident.happens_to_a_box_that_is_off(truth) {
                 continue;
             }
+            truth = truth.max(at);
+            truth = world.happens(truth, incident).unwrap_or(truth);
+            continue;
         }
         let wall = truth + world.offset_ms;
         let unsettled = world.playout.as_ref().is_some_and(|p| p.stage().has_unsettled_before(rehearsal.to));

@@ -573,11 +573,9 @@ impl Stage {
 
     /// The wall clock was stepped: what sounds goes on by the boot clock.
     pub fn clock_stepped(&mut self, step_ms: i64, now: Wall) {
-        if let Some(voice) = &mut self.voice {
-            if !voice.relay {
-                voice.at = voice.at + step_ms;
-                voice.ends_at = voice.ends_at + step_ms;
-            }
+        if let Some(voice) = self.voice.as_mut().filter(|v| !v.relay) {
+            voice.at = voice.at + step_ms;
+            voice.ends_at = voice.ends_at + step_ms;
         }
         self.now = self.now.min(now);
     }
@@ -618,10 +616,8 @@ impl Stage {
                 }
             }
         }
-        if let Some(voice) = &self.voice {
-            if ideal || voice.relay {
-                consider(voice.ends_at);
-            }
+        if let Some(voice) = self.voice.as_ref().filter(|v| ideal || v.relay) {
+            consider(voice.ends_at);
         }
         if !self.is_empty() || self.emergencies.iter().any(|e| !e.finished) {
             match programme.quiet.quiet_until(now) {
@@ -1457,10 +1453,8 @@ impl Stage {
         let dying: Vec<RunName> = self.dying.iter().map(|d| d.voice.run.clone()).collect();
         let floor = self.floor.clone();
         self.runs.retain(|r| !r.over() || dying.contains(&name_of(&r.session)));
-        if let Some(floor) = floor {
-            if self.run(&floor).is_none_or(|run| !self.can_sound(run, at, light.programme)) {
-                self.floor = None;
-            }
+        if floor.is_some_and(|f| self.run(&f).is_none_or(|run| !self.can_sound(run, at, light.programme))) {
+            self.floor = None;
         }
     }
 
