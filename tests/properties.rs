@@ -435,12 +435,14 @@ fn check(case: &Case, rows: &[Rehearsed]) -> Result<(), String> {
         let Some(started) = a.started_at.as_deref().map(wall) else { continue };
         let ended = wall(a.ended_at.as_deref().ok_or(format!("{id} began and never ended"))?);
         let due = wall(&a.planned_at);
-        if started < due {
+        // A step back of less than a second lets a seam win: the next item follows without a gap.
+        let early = if case.steps { SECOND_MS - 1 } else { 0 };
+        if started + early < due {
             return Err(format!("{id} began before its time"));
         }
         let source = a.slot_source.clone().unwrap_or_default();
         let length = a.clip_ms.unwrap_or(0);
-        let late = started - due;
+        let late = (started - due).max(0);
         match a.kind {
             Kind::Scheduled => {
                 let slot = format!("{source}/{}", a.slot_id.clone().unwrap_or_default());
@@ -544,15 +546,23 @@ fn whatever_happens_each_planned_airing_ends_once_and_lawfully() {
         return play(seed).unwrap_or_else(|why| panic!("{why}"));
     }
     let cases = number("LOAXA_CASES").unwrap_or(2_000);
-    let mut failed = Vec::new();
-    for seed in 0..cases {
-        let outcome = std::panic::catch_unwind(|| play(seed));
-        match outcome {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => failed.push(why),
-            Err(_) => failed.push(format!("seed {seed} panicked")),
-        }
-    }
+    let first = number("LOAXA_FIRST_SEED").unwrap_or(0);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let one = |seed: u64| match std::panic::catch_unwind(|| play(seed)) {
+        Ok(Ok(())) => None,
+        Ok(Err(why)) => Some(why),
+        Err(_) => Some(format!("seed {seed} panicked")),
+    };
+    let mut failed: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|t| {
+                scope.spawn(move || {
+                    (first..first + cases).skip(t as usize).step_by(threads as usize).filter_map(one).collect()
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|_| vec!["a worker panicked".to_owned()])).collect()
+    });
     failed.sort_by_key(String::len);
     let heads: Vec<&str> = failed.iter().filter_map(|f| f.lines().next()).take(30).collect();
     assert!(failed.is_empty(), "{} of {cases} cases\n{}\n{}", failed.len(), failed[0], heads.join("\n"));

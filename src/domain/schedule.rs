@@ -200,12 +200,12 @@ struct CompiledItem {
     dates: Dates,
 }
 
-/// A clip by source and id, with what is known of it.
-type NamedClip = (Arc<str>, Arc<str>, Option<Arc<ClipFacts>>);
+/// Source, id and facts of a clip in a rotation.
+type Member = (Arc<str>, Arc<str>, Option<Arc<ClipFacts>>);
 
 #[derive(Clone, Debug)]
 struct CompiledRotation {
-    clips: Vec<NamedClip>,
+    clips: Vec<Member>,
     from: NaiveDate,
 }
 
@@ -618,15 +618,15 @@ struct DayCount {
     uses: u32,
 }
 
-/// When a slot starts next, its place in list order and file order, and its index.
-type NextStart = (Wall, (u32, u32), usize);
+/// When a slot falls due next, its place among those due at once, and its number.
+type Next = (Wall, (u32, u32), usize);
 
 /// Goes through the sessions of a programme in the order of time: session start, list order, file order. Carries
 /// the counts of rotations and offers, which reach back to before the moment asked for (rule R5).
 #[derive(Clone, Debug)]
 pub struct Walk {
     programme: Arc<Programme>,
-    heap: BinaryHeap<Reverse<NextStart>>,
+    heap: BinaryHeap<Reverse<Next>>,
     rotation_uses: Vec<u64>,
     offer_days: Vec<DayCount>,
     /// Sessions (start, slot) that were fixed before some offer of theirs came into force, and when they were.

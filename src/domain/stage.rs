@@ -383,6 +383,9 @@ struct EmergencyRun {
     finished: bool,
     causes: Causes,
     bad: Option<Reason>,
+    /// Another emergency had this id before: its first sounding, and how many airings bear its name.
+    #[serde(default)]
+    before: Option<(Wall, u32)>,
 }
 
 /// A voice that was told to end and has not reported yet.
@@ -635,6 +638,11 @@ impl Stage {
                     finished: plan.until <= plan.since,
                     causes: Causes::default(),
                     bad: None,
+                    before: self
+                        .emergencies
+                        .iter()
+                        .find(|e| e.plan.source == plan.source && e.plan.id == plan.id)
+                        .map(|e| (e.first.unwrap_or(e.plan.from.max(e.plan.since)), e.soundings)),
                     plan: plan.clone(),
                 },
             });
@@ -644,9 +652,7 @@ impl Stage {
 
     /// The wall clock was stepped: what sounds goes on by the boot clock.
     pub fn clock_stepped(&mut self, step_ms: i64, now: Wall) {
-        if let Some(voice) = &mut self.voice
-            && !voice.relay
-        {
+        if let Some(voice) = self.voice.as_mut().filter(|v| !v.relay) {
             voice.at = voice.at + step_ms;
             voice.ends_at = voice.ends_at + step_ms;
         }
@@ -689,9 +695,7 @@ impl Stage {
                 }
             }
         }
-        if let Some(voice) = &self.voice
-            && (ideal || voice.relay)
-        {
+        if let Some(voice) = self.voice.as_ref().filter(|v| ideal || v.relay) {
             consider(voice.ends_at);
         }
         if !self.is_empty() || self.emergencies.iter().any(|e| !e.finished) {
@@ -783,8 +787,8 @@ impl Stage {
         }
         let quiet = !run.passes_quiet && light.programme.quiet.quiet_until(at).is_some();
         let withdrawn = self.is_withdrawn(run, voice.item, at, light.programme);
-        if at < light.live_from {
-            // A moment the clock leapt over: what sounds sounds now, and is judged by now.
+        if at < voice.at {
+            // A moment the clock leapt over: what sounds began after it.
             return;
         }
         if withdrawn {
@@ -807,8 +811,9 @@ impl Stage {
     pub fn cut_voice(&mut self, at: Wall, reason: Reason, light: &Light, out: &mut Vec<Decision>) {
         let Some(voice) = self.voice.clone() else { return };
         self.just_cut |= !voice.relay;
-        // Nothing ends in the past, though the clock may have leapt over the moment that decided it.
-        let at = if light.ideal { at.max(light.live_from) } else { at };
+        // Nothing ends in the past, though the clock may have leapt over the moment that decided it; but the speaker
+        // keeps the quiet edge by itself.
+        let at = if light.ideal && reason != Reason::QuietHours { at.max(light.live_from) } else { at };
         if light.ideal || voice.relay {
             let played = (at - voice.at).max(0);
             self.voice_ended(&voice, at, played, Some(reason), light, out);
@@ -833,7 +838,10 @@ impl Stage {
         if self.voice.as_ref().is_some_and(|v| v.airing_id == voice.airing_id) {
             self.voice = None;
         }
-        self.just_ended = Some((voice.run.clone(), voice.item));
+        if reason.is_none() {
+            // What was cut leaves a hole and no seam.
+            self.just_ended = Some((voice.run.clone(), voice.item));
+        }
         if voice.relay {
             out.push(Decision::RelayEnds);
         }
@@ -967,11 +975,19 @@ impl Stage {
                 }
                 let withdrawn = self.is_withdrawn(run, index, at, light.programme);
                 let quiet = !run.passes_quiet && light.programme.quiet.quiet_until(at).is_some();
+                let begins_quiet = quiet && !run.is_relay() && run.may_be_first(index);
                 let never = planned.forbidden.is_some()
                     || item.bad.is_some()
                     || (withdrawn && item.began.is_none())
                     // Quiet hours are nothing to wait out: a session that begins in them does not shift (rule R3).
-                    || (quiet && !run.is_relay() && run.may_be_first(index) && !run.session.resume);
+                    || (begins_quiet && !run.session.resume);
+                if begins_quiet && run.session.resume {
+                    // It may be taken up when they end, in its own time.
+                    if let Some(run) = self.run_mut(&name) {
+                        run.joined = true;
+                    }
+                    continue;
+                }
                 if at > run.last_moment(index) || never {
                     if withdrawn || quiet {
                         let causes = self.causes_for(run, index, at, light);
@@ -1193,6 +1209,7 @@ impl Stage {
                 continue;
             }
             if self.round.is_some() {
+                self.emergencies[index].causes.add(Reason::Emergency);
                 continue;
             }
             let mut probe = self.emergency_run(index, at, light.programme);
@@ -1258,7 +1275,9 @@ impl Stage {
         );
         run.passes_quiet = plan.passes_quiet;
         run.id_start = e.first.unwrap_or(start);
-        run.id_offset = e.soundings;
+        // Names tell seconds apart, no less: two that begin in the same one share their numbers.
+        let same_second = |first: Wall| first.0.div_euclid(SECOND_MS) == run.id_start.0.div_euclid(SECOND_MS);
+        run.id_offset = e.soundings + e.before.filter(|(first, _)| same_second(*first)).map_or(0, |(_, n)| n);
         run.claimed = true;
         run
     }
@@ -1387,7 +1406,9 @@ impl Stage {
                 None => return,
             }
         };
-        if self.voice.as_ref().is_some_and(|v| v.run != RunName::Manual) {
+        // Manual play ranks lowest, an emergency highest: only these cut here. Sessions are cut by taking over.
+        let keeps = |v: &Voice| v.run != RunName::Manual && (name != RunName::Round || v.run == RunName::Round);
+        if self.voice.as_ref().is_some_and(keeps) {
             return;
         }
         let Some(run) = self.run(&name) else { return };
@@ -1415,7 +1436,6 @@ impl Stage {
             return;
         }
         if self.voice.is_some() {
-            // Manual play ranks lowest: it is cut by anything due.
             let reason = if name == RunName::Round { Reason::Emergency } else { Reason::HardStart };
             self.cut_voice(begins, reason, light, out);
         }
@@ -1571,7 +1591,9 @@ impl Stage {
             self.voice_ended(&voice, at, played_ms, fault, light, out);
         } else if let Some(i) = self.dying.iter().position(|d| d.voice.airing_id == airing_id) {
             let dying = self.dying.remove(i);
-            self.voice_ended(&dying.voice, at, played_ms, fault.or(Some(dying.reason)), light, out);
+            // Why it was told to end is known better here than to the speaker, unless something broke meanwhile.
+            let broke = fault.filter(|f| matches!(f, Reason::DeviceLost | Reason::ClipBad | Reason::ClipMissing));
+            self.voice_ended(&dying.voice, at, played_ms, broke.or(Some(dying.reason)), light, out);
         }
     }
 
