@@ -406,14 +406,46 @@ sentences! {
         "cannot read or write the log \"{file}\": {why}\n  look at the card or disk";
     /// The kind of a relay window in the sheet.
     RelayKind {} => "Tiếp sóng", "Relay";
-    /// A format that is not there yet.
-    ExportNotYet { format: String } =>
-        "chưa có định dạng \"{format}\"\n  dùng --format csv hoặc --format jsonl",
-        "the format \"{format}\" is not there yet\n  use --format csv or --format jsonl";
     /// A format nobody knows.
     ExportUnknownFormat { format: String } =>
-        "không có định dạng \"{format}\"\n  dùng --format csv hoặc --format jsonl",
-        "no format \"{format}\"\n  use --format csv or --format jsonl";
+        "không có định dạng \"{format}\"\n  dùng --format csv, jsonl, xlsx hoặc html",
+        "no format \"{format}\"\n  use --format csv, jsonl, xlsx or html";
+    /// More rows than Excel takes.
+    ExportTooManyRows { most: u32 } =>
+        "Excel chỉ nhận {most} dòng trong một trang tính, nhật ký có nhiều hơn\n  xuất từng tháng bằng --from và --to, hoặc dùng --format csv",
+        "Excel takes {most} rows in a sheet, the log has more\n  export month by month with --from and --to, or use --format csv";
+    /// Title of an exported page or workbook.
+    ExportTitle {} => "Nhật ký phát thanh", "Airing log";
+    /// Name of the sheet with the rows.
+    ExportSheet {} => "Nhật ký", "Log";
+    /// Name of the sheet with totals.
+    ExportTotals {} => "Tổng hợp", "Totals";
+    /// Under the title of an exported page.
+    ExportMade { at: String, log: String } => "Lập lúc {at}; nhật ký {log}", "Made at {at}; log {log}";
+    /// The last line of an exported page.
+    ExportRows { rows: u64 } => "Số dòng: {rows}", "Rows: {rows}";
+    /// Heading of totals.
+    TotalRows {} => "Số dòng", "Rows";
+    /// Heading of totals.
+    TotalPlayed {} => "Đã phát (giây)", "Played (s)";
+    /// Heading of totals.
+    TotalAired {} => "Số lượt phát đủ", "Aired";
+    /// Heading of totals.
+    TotalAiredSeconds {} => "Thời lượng (giây)", "Length (s)";
+    /// Heading of totals.
+    TotalCut {} => "Phát dở, bị ngắt", "Cut short";
+    /// Heading of totals.
+    TotalCutSeconds {} => "Đã phát dở (giây)", "Cut short (s)";
+    /// Heading of totals.
+    TotalNotBegun {} => "Không phát", "Not begun";
+    /// The line of everything together.
+    TotalAll {} => "Tất cả", "All";
+    /// Rows that do not count.
+    TotalNotCounted { rows: u64 } =>
+        "{rows} dòng chạy thử không ra loa không tính vào số lượt phát dưới đây",
+        "{rows} rows of trial runs do not count in the airings below";
+    /// Heading of totals.
+    HeadCampaign {} => "Đợt tuyên truyền", "Campaign";
     /// A chain is only jsonl, and only whole.
     ExportChainAlone {} =>
         "--chain cần --format jsonl và không đi cùng --campaign, --slot, --outcome, --source\n  chuỗi chỉ chứng minh được khi đủ mọi dòng",
