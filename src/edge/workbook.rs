@@ -134,7 +134,8 @@ pub struct LogBook {
 
 /// Widths of the log's columns, in characters.
 const WIDTHS: [f64; 20] = [
-    7.0, 12.0, 22.0, 12.0, 12.0, 12.0, 16.0, 42.0, 16.0, 14.0, 20.0, 14.0, 20.0, 12.0, 12.0, 22.0, 28.0, 14.0, 14.0, 22.0,
+    7.0, 12.0, 22.0, 12.0, 12.0, 12.0, 16.0, 42.0, 16.0, 14.0, 20.0, 14.0, 20.0, 12.0, 12.0, 22.0, 28.0, 14.0, 14.0,
+    22.0,
 ];
 
 impl LogBook {
@@ -253,8 +254,13 @@ impl LogBook {
             sheet.write_string_with_format(row, 0, text, &looks.bold)?;
             row += 2;
         }
-        let columns =
-            [Text::TotalAired {}, Text::TotalAiredSeconds {}, Text::TotalCut {}, Text::TotalCutSeconds {}, Text::TotalNotBegun {}];
+        let columns = [
+            Text::TotalAired {},
+            Text::TotalAiredSeconds {},
+            Text::TotalCut {},
+            Text::TotalCutSeconds {},
+            Text::TotalNotBegun {},
+        ];
         let groups = [(Text::HeadCampaign {}, &self.totals.campaigns), (Text::HeadClipId {}, &self.totals.clips)];
         for (name, sums) in groups {
             sheet.write_string_with_format(row, 0, say(name), &looks.head)?;
@@ -372,7 +378,8 @@ fn table_sheet(sheet: &mut Worksheet, name: &str, table: &Table, looks: &Looks) 
             }
             continue;
         }
-        let strong = |format: &Format| if line.look == Look::Total { format.clone().set_bold() } else { format.clone() };
+        let strong =
+            |format: &Format| if line.look == Look::Total { format.clone().set_bold() } else { format.clone() };
         for ((column, cell), c) in (0..).zip(&line.cells).zip(&table.columns) {
             match cell {
                 Cell::Text(text) => {

@@ -257,6 +257,14 @@ impl Paper {
         })
     }
 
+    /// What it says of itself that must not be overlooked.
+    pub fn notices(&self) -> impl Iterator<Item = &str> {
+        self.blocks.iter().filter_map(|b| match b {
+            Block::Notice(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// `Số:        /BC-UBND`
     pub fn number(&self) -> &'static str {
         "Số:\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}/BC-UBND"
@@ -561,7 +569,7 @@ pub(super) fn notices(head: &Letterhead, gathered: &Gathered) -> Vec<Block> {
 }
 
 /// A trouble as people read it.
-pub fn trouble_words(zone: Zone, trouble: &Trouble) -> String {
+fn trouble_words(zone: Zone, trouble: &Trouble) -> String {
     let at = |t: Wall| moment(zone.local(t));
     match trouble {
         Trouble::Conflict { device_id, seq } => format!(
