@@ -12,6 +12,7 @@ mod probe;
 mod progress;
 mod publish;
 mod rehearsal;
+mod report;
 mod run;
 mod schedule;
 mod serve;
@@ -129,6 +130,9 @@ enum Command {
     Keygen(keygen::Arguments),
     /// Trang hướng dẫn man (the man page)
     Man,
+    /// Ghi chú vào nhật ký, có tên người ghi (write a note into the log)
+    #[command(after_help = "Ví dụ (example):\n  loaxa note \"mất điện cả xã từ 14 giờ\" --by \"Nguyễn Văn A\"")]
+    Note(ask::NoteArguments),
     /// Phát một bài ngay bây giờ (play a clip now)
     #[command(after_help = "Ví dụ (example):\n  loaxa play tone --wait\n  loaxa play ban-tin --by \"Nguyễn Văn A\"")]
     Play(ask::PlayArguments),
@@ -138,6 +142,9 @@ enum Command {
     /// Ký và phát hành danh sách thành thư mục cho máy chủ web (sign and publish a list as a static folder)
     #[command(after_help = publish::EXAMPLE)]
     Publish(publish::Arguments),
+    /// Báo cáo để in: sổ nhật ký tuần, báo cáo kỳ, báo cáo đợt tuyên truyền (pages to print)
+    #[command(after_help = report::EXAMPLE)]
+    Report(report::Arguments),
     /// Cho phát tiếp sau khi dừng (go on after a stop)
     #[command(after_help = "Ví dụ (example):\n  loaxa resume --by \"Nguyễn Văn A\"")]
     Resume(ask::ResumeArguments),
@@ -193,9 +200,11 @@ pub fn run() -> ExitCode {
         }),
         Command::Keygen(arguments) => keygen::run(&context, &arguments),
         Command::Man => paper::man(Arguments::command()),
+        Command::Note(arguments) => ask::note(&context, &arguments),
         Command::Play(arguments) => ask::play(&context, &arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Publish(arguments) => publish::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),
+        Command::Report(arguments) => report::run(&context, &arguments),
         Command::Resume(arguments) => ask::resume(&context, &arguments),
         Command::Run => run::run(&context),
         Command::Schedule(arguments) => schedule::run(&context, &arguments),

@@ -23,6 +23,8 @@ use crate::domain::findings::{FileRole, Severity};
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
 use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Saved, Settings};
 use crate::domain::render::Format;
+use crate::domain::quota;
+use crate::domain::report::campaign::CampaignFacts;
 use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk, session_key};
 use crate::domain::stage::{Absence, OnStage, Stop, event};
 use crate::domain::text::{Text, reason_words};
@@ -48,6 +50,8 @@ const FAREWELL: Duration = Duration::from_millis(800);
 const LAST_FLUSH: Duration = Duration::from_secs(5);
 /// A source not heard of for so long is an alarm, milliseconds.
 const NO_CONTACT_MS: i64 = 24 * HOUR_MS;
+/// Quotas are looked at so many days ahead.
+const QUOTA_AHEAD_DAYS: u32 = 31;
 /// A list that expires so soon is an alarm, milliseconds.
 const EXPIRES_SOON_MS: i64 = 7 * DAY_MS;
 
@@ -143,6 +147,10 @@ struct Daemon {
     files_changed: bool,
     reloading: bool,
     last_line: String,
+    /// The day on which `short` was found.
+    short_on: Option<chrono::NaiveDate>,
+    /// Campaigns that cannot reach their quota.
+    short: Vec<quota::Short>,
     protected: Arc<Mutex<HashSet<String>>>,
 }
 
@@ -211,7 +219,11 @@ pub fn length_ms(clock: &dyn Clock, path: &Path) -> Result<i64, Text> {
     measure(clock, path).map(|m| i64::try_from(m.duration_ms).unwrap_or(i64::MAX))
 }
 
-fn lock_state(dir: &Path) -> Result<fs::File, StartError> {
+/// Takes the state folder's lock: held by the daemon, or by a command that writes while no daemon runs.
+///
+/// # Errors
+/// [`StartError`] when somebody else holds it or the folder cannot be used.
+pub fn lock_state(dir: &Path) -> Result<fs::File, StartError> {
     let fails = |e: std::io::Error| {
         StartError::Failed(Text::StateDirUnusable { dir: dir.display().to_string(), why: e.to_string() })
     };
@@ -246,7 +258,7 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<Las
         Some(saved) => {
             let seq_of = |kind| log.last_event(kind).map(|r| r.map_or(0, |r| r.seq));
             let farewell = seq_of(EventKind::Shutdown)? > seq_of(EventKind::Start)?;
-            let same_boot = last_row.as_ref().is_some_and(|r| r.boot_id == boot_id);
+            let same_boot = log.last_row_of_daemon()?.is_some_and(|r| r.boot_id == boot_id);
             let absence = match (farewell, same_boot) {
                 (true, _) => Absence::ShutDown,
                 (_, true) => Absence::Crashed,
@@ -402,6 +414,8 @@ impl Daemon {
             files_changed: false,
             reloading: false,
             last_line: String::new(),
+            short_on: None,
+            short: Vec::new(),
             protected: Arc::new(Mutex::new(HashSet::new())),
             own,
             config,
@@ -808,6 +822,7 @@ impl Daemon {
     }
 
     fn programme_changed(&mut self) {
+        self.short_on = None;
         match programme(&self.config, self.own.as_ref(), &self.stored) {
             Ok(programme) => self.step(Event::Programme(programme)),
             Err(StartError::Failed(text) | StartError::Unreadable(text)) => self.alarm("config_refused", text),
@@ -894,6 +909,27 @@ impl Daemon {
             Some(offer) => self.alarm("offer_without_place", Text::OfferHasNoPlace { offer: offer.to_string() }),
             None => self.clear("offer_without_place"),
         }
+        // Only the day or the programme change the answer.
+        let today = self.zone.date(wall);
+        if self.short_on != Some(today) {
+            self.short_on = Some(today);
+            self.short = self.short_days(today);
+        }
+        match self.short.first() {
+            Some(short) => self.alarm("quota_short", short.text()),
+            None => self.clear("quota_short"),
+        }
+    }
+
+    /// The campaigns that cannot reach their quota in the month to come.
+    fn short_days(&self, today: chrono::NaiveDate) -> Vec<quota::Short> {
+        let own = self.own.iter().map(|o| (&*LOCAL, &o.list));
+        let above = self.stored.iter().map(|s| (&*s.source, &s.list));
+        let facts: Vec<_> = own
+            .chain(above)
+            .flat_map(|(source, list)| list.campaigns.iter().map(move |c| CampaignFacts::of_list(source, c)))
+            .collect();
+        quota::short_ahead(self.playout.programme(), &facts, today, QUOTA_AHEAD_DAYS)
     }
 
     fn alarm(&mut self, code: &str, text: Text) {
@@ -1052,6 +1088,11 @@ impl Daemon {
                 let _ = reply.send(Answer::Done(Value::Null));
             }
             Request::Play { clip, wait, by } => self.play(&clip, wait, by, reply),
+            Request::Note { text, by } => {
+                let row = event(EventKind::Note, now, Some(by), &[("text", text.into())]);
+                self.step(Event::Note(row));
+                let _ = reply.send(Answer::Done(Value::Null));
+            }
             Request::Sync => match &self.syncing {
                 Some(syncing) => {
                     let answers = syncing.sync_now();
@@ -1197,6 +1238,7 @@ impl Daemon {
                 },
             },
             store: StoreStatus { clips, bytes, quota_bytes: self.config.state.clips_quota_bytes },
+            short: self.short.clone(),
             alarms: self.alarms.brief(self.language, time),
             trial: self.options.trial,
             station: self.config.station.name.clone(),

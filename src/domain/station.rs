@@ -10,6 +10,9 @@ use crate::domain::findings::{FileRole, Finding, Severity};
 use crate::domain::playlist::{
     At, Clip, LOCAL, List, Offer, Priority, Ref, Skip, Slot, SlotKind, What, When, Withdrawn, known,
 };
+use crate::domain::quota;
+use crate::domain::report::campaign::CampaignFacts;
+use crate::domain::schedule::{InForce, Programme};
 use crate::domain::text::Text;
 use crate::domain::time::{DAY_MS, Wall, Zone};
 
@@ -65,6 +68,7 @@ pub fn check_station(
     if local.is_some() || config.local.is_none() {
         // A list that is refused for now has no places: its own findings say what to do.
         checker.offers();
+        checker.quotas();
     }
     checker.gains();
     checker.permissions();
@@ -312,6 +316,37 @@ impl<'a> Checker<'a> {
                         .hint(Text::AddOffer { line })
                 };
                 self.add(held.role, finding);
+            }
+        }
+    }
+
+    /// Campaigns that cannot reach their quota. Where an offer has no place at all, that has been said already.
+    fn quotas(&mut self) {
+        if self.found.iter().any(|(_, f)| f.code == "offer_without_place") {
+            return;
+        }
+        let facts = |held: &Held<'a>| -> Vec<CampaignFacts> {
+            held.list.campaigns.iter().map(|c| CampaignFacts::of_list(held.id, c)).collect()
+        };
+        let all: Vec<CampaignFacts> = self.lists.iter().flat_map(facts).collect();
+        if quota::days_ahead(&all, self.today, AHEAD_DAYS as u32).is_none() {
+            return;
+        }
+        let in_force = self.lists.iter().map(|held| InForce {
+            source: held.id.into(),
+            list: Arc::new(held.list.clone()),
+            since: Wall::default(),
+        });
+        let in_force: Vec<_> = in_force.collect();
+        // A slot that cannot be understood is a finding of its own.
+        let Ok(programme) = Programme::new(Arc::new(self.config.clone()), &in_force) else { return };
+        let programme = Arc::new(programme);
+        for held in self.lists.clone() {
+            let short = quota::short_ahead(&programme, &facts(&held), self.today, AHEAD_DAYS as u32);
+            for short in short {
+                let campaign = held.list.campaigns.iter().find(|c| short.campaign.ends_with(&format!("/{}", c.id)));
+                let span = campaign.map(|c| c.span.clone()).unwrap_or_default();
+                self.add(held.role, Finding::warning("quota_short", span, short.text()).hint(Text::QuotaMore {}));
             }
         }
     }

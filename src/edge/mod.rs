@@ -11,3 +11,4 @@ pub mod http;
 pub mod published;
 pub mod speaker;
 pub mod systemd;
+pub mod workbook;
