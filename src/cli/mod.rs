@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod demo;
 mod devices;
 mod export;
 mod import;
@@ -113,6 +114,9 @@ enum Command {
     /// Gợi ý lệnh cho bash, zsh, fish (completions for a shell)
     #[command(after_help = paper::COMPLETIONS_EXAMPLE)]
     Completions(paper::CompletionsArguments),
+    /// Xem toàn bộ trên máy này trong khoảng một phút (all of it on this machine in about a minute)
+    #[command(after_help = demo::EXAMPLE)]
+    Demo(demo::Arguments),
     /// Các thiết bị âm thanh có trên máy (the audio devices of this machine)
     #[command(after_help = devices::EXAMPLE)]
     Devices,
@@ -188,6 +192,7 @@ pub fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Completions(arguments) => paper::completions(&arguments, &mut Arguments::command()),
+        Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Devices => devices::run(&context),
         Command::Export(arguments) => export::run(&context, &arguments),
         Command::Import(arguments) => station::load(&context).and_then(|loaded| {

@@ -22,6 +22,7 @@ use crate::domain::config::{Config, Language};
 use crate::domain::findings::{FileRole, Severity};
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
 use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Saved, Settings};
+use crate::domain::render::Format;
 use crate::domain::quota;
 use crate::domain::report::campaign::CampaignFacts;
 use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk, session_key};
@@ -33,7 +34,7 @@ use crate::edge::amplifier::{Amplifier, Occasion};
 use crate::edge::clip_store::{ClipStore, Measured, StoreError};
 use crate::edge::control::{self, Answer, Asked, Request};
 use crate::edge::decoder::{self, Decoder};
-use crate::edge::speaker::{Format, How, Play, Refusal, Speaker, SpeakerEvent};
+use crate::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use crate::edge::systemd;
 
 /// The loop looks at files, alarms and the watchdog so often.
@@ -340,7 +341,7 @@ impl Daemon {
                 stored.push(list);
             }
         }
-        let (list, audio) = own_list(&loaded, &*clock);
+        let (list, audio) = own_list(&loaded, &clock);
         let own_sha = loaded.sha256(FileRole::Local).unwrap_or_default();
         let own = list.map(|list| OwnList {
             list: Arc::new(list),
@@ -357,7 +358,7 @@ impl Daemon {
         }
 
         // What was in force while the box was away settles the past; only then does the new come into force.
-        let before = own_list_before(&loaded, &*clock, last.own_since.as_ref(), &own_sha);
+        let before = own_list_before(&loaded, &clock, last.own_since.as_ref(), &own_sha);
         let present = programme(&config, own.as_ref(), &stored)?;
         let settling = match &before {
             Some(old) => programme(&config, Some(old), &stored).unwrap_or_else(|_| present.clone()),
@@ -370,7 +371,8 @@ impl Daemon {
             let what = what.to_owned();
             move |e: std::io::Error| StartError::Failed(Text::StartFails { what, why: e.to_string() })
         };
-        let speaker = Speaker::start(config.output.device.clone(), shared_clock.clone(), move |event| {
+        let open_pcm = Arc::new(decoder::open_verified);
+        let speaker = Speaker::start(config.output.device.clone(), shared_clock.clone(), open_pcm, move |event| {
             let _ = speaker_tx.send(Message::Speaker(event));
         })
         .map_err(fails("speaker"))?;
@@ -600,7 +602,9 @@ impl Daemon {
             Action::Amplifier(on) => {
                 let argv = if on { &self.config.output.on_start } else { &self.config.output.on_stop };
                 self.amplifier.order(argv, on, Occasion { kind: "sound", airing_id: None });
-                if !on {
+                if on {
+                    self.speaker.want();
+                } else {
                     self.speaker.release();
                     self.formats.clear();
                 }

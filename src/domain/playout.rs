@@ -747,7 +747,10 @@ impl Playout {
             }
         }
         if self.changed || !writes.is_empty() {
-            writes.push(self.save());
+            if !self.settings.ideal {
+                // A rehearsal has no next start.
+                writes.push(self.save());
+            }
             all.push(Action::Write(writes));
         }
         all.extend(doing);

@@ -166,6 +166,7 @@ impl World {
                 let now = self.now(truth);
                 let playout = self.playout.take()?;
                 let mut saved = playout.saved();
+                let rebooted = absence == Absence::PowerOff;
                 let mut absence = absence;
                 let noted_ms = match playout.unsettled() {
                     // Nobody knew the time since the last absence: it is all one, for the graver reason.
@@ -181,7 +182,7 @@ impl World {
                 };
                 self.planned = playout.planned();
                 let past = Past { saved, absence, noted_ms, planned: self.planned.clone() };
-                if absence == Absence::PowerOff {
+                if rebooted {
                     self.booted = back;
                     self.boot += 1;
                 }
@@ -285,15 +286,15 @@ pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehear
     loop {
         let next_incident = incidents.peek().map(|(at, _)| *at);
         // Incidents come before what else falls due in the same instant.
-        if let Some(at) = next_incident.filter(|at| *at <= world.wake) {
-            if let Some((_, incident)) = incidents.next() {
-                if at < truth && !incident.happens_to_a_box_that_is_off(truth) {
-                    continue;
-                }
-                truth = truth.max(at);
-                truth = world.happens(truth, incident).unwrap_or(truth);
+        if let Some(at) = next_incident.filter(|at| *at <= world.wake)
+            && let Some((_, incident)) = incidents.next()
+        {
+            if at < truth && !incident.happens_to_a_box_that_is_off(truth) {
                 continue;
             }
+            truth = truth.max(at);
+            truth = world.happens(truth, incident).unwrap_or(truth);
+            continue;
         }
         let wall = truth + world.offset_ms;
         let unsettled = world.playout.as_ref().is_some_and(|p| p.stage().has_unsettled_before(rehearsal.to));

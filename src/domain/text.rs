@@ -294,19 +294,19 @@ sentences! {
     LogKeptShort { months: u32 } => "nhật ký chỉ giữ {months} tháng; thông thường phải giữ 24 tháng", "the log is kept only {months} months; 24 are usual";
     AudioKeptShort { months: u32 } => "bài đã phát chỉ giữ {months} tháng; thông thường phải giữ 6 tháng", "aired audio is kept only {months} months; 6 are usual";
     // The station as a whole (domain/station.rs).
-    SlotInQuiet { slot: String, time: String, date: String, from: String, to: String } =>
+    SlotInQuiet { slot: String, time: String, date: String, iso: String, from: String, to: String } =>
         "buổi phát \"{slot}\" lúc {time} ngày {date} rơi vào giờ không phát loa ({from}-{to})",
-        "the slot \"{slot}\" at {time} on {date} falls into quiet hours ({from}-{to})";
-    RelayInQuiet { slot: String, time: String, date: String, from: String, to: String } =>
+        "the slot \"{slot}\" at {time} on {iso} falls into quiet hours ({from}-{to})";
+    RelayInQuiet { slot: String, time: String, date: String, iso: String, from: String, to: String } =>
         "buổi tiếp sóng \"{slot}\" lúc {time} ngày {date} rơi vào giờ không phát loa ({from}-{to})",
-        "the relay \"{slot}\" at {time} on {date} falls into quiet hours ({from}-{to})";
+        "the relay \"{slot}\" at {time} on {iso} falls into quiet hours ({from}-{to})";
     MoveSlot { to: String, from: String } =>
         "đổi giờ phát vào khoảng {to}-{from}; nếu có quyết định cho phép, sửa [quiet_hours] hoặc thêm [[quiet_open]] trong station.toml",
         "choose a time between {to} and {from}; where a decision allows it, change [quiet_hours] or add [[quiet_open]] in station.toml";
     SourceSlotInQuiet {} => "buổi của nguồn sẽ bị chặn (blocked, quiet_hours); báo cho đơn vị gửi", "the source's session will be blocked (quiet_hours); tell the sender";
-    RelayIntoQuiet { slot: String, date: String, at: String } =>
+    RelayIntoQuiet { slot: String, date: String, iso: String, at: String } =>
         "buổi tiếp sóng \"{slot}\" ngày {date} kéo sang giờ không phát loa: sẽ bị ngắt lúc {at}",
-        "the relay \"{slot}\" on {date} runs into quiet hours: it will be cut at {at}";
+        "the relay \"{slot}\" on {iso} runs into quiet hours: it will be cut at {at}";
     NoSuchSecond { slot: String, text: String } => "buổi phát \"{slot}\": giờ {text} không tồn tại (đổi giờ mùa hè), hôm đó không phát", "the slot \"{slot}\": the time {text} does not exist (summer time), it does not air that day";
     MissingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\": sẽ không phát", "the list of \"{source}\" has no \"{id}\": it will not air";
     NothingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\"", "the list of \"{source}\" has no \"{id}\"";
@@ -1042,6 +1042,48 @@ sentences! {
         "cannot run \"{command}\" to switch the amplifier: {why}\n  Check on_start and on_stop in [output] and try the command by hand";
 
     // ---- commands (cli/)
+    /// The demo begins.
+    DemoBegins { dir: String } =>
+        "BẢN THỬ (LOAXA_TRIAL=1): mọi tệp nằm trong {dir}",
+        "TRIAL (LOAXA_TRIAL=1): everything is in {dir}";
+    /// The folder holds a demo.
+    DemoFolderTaken { dir: String } =>
+        "thư mục \"{dir}\" đã có một lần chạy thử\n  Chọn thư mục khác cho --keep",
+        "\"{dir}\" holds an earlier demo\n  Choose another folder for --keep";
+    /// A step did not work.
+    DemoStepFailed { command: String, said: String } =>
+        "bước \"loaxa {command}\" không xong:\n{said}",
+        "the step \"loaxa {command}\" failed:\n{said}";
+    /// Keys made, list published.
+    DemoPublished { key: String } =>
+        "1. Tỉnh tạo khóa và phát hành danh sách; khóa công khai: {key}",
+        "1. The province made keys and published its list; public key: {key}";
+    /// Served.
+    DemoServes { url: String } =>
+        "2. Máy chủ web của tỉnh: {url}",
+        "2. The province's web server: {url}";
+    /// Synced.
+    DemoSynced { serial: u64 } =>
+        "3. Đài xã đã nhận bản mới số {serial}, kiểm tra chữ ký và từng tệp âm thanh",
+        "3. The commune's station received list {serial} and checked its signature and every clip";
+    /// The session's start.
+    DemoStarts { at: String, device: String } =>
+        "4. Buổi thử bắt đầu đúng {at} (đầu ra: {device})",
+        "4. The session starts at {at} sharp (output: {device})";
+    /// Waited in vain.
+    DemoWaits { what: String, log: String } =>
+        "chờ mãi không thấy \"{what}\"\n  Xem {log}",
+        "waited in vain for \"{what}\"\n  See {log}";
+    /// Nothing was heard.
+    DemoSilent { device: String } =>
+        "Không phát ra loa (đầu ra {device}): các lượt này không tính vào chỉ tiêu",
+        "Nothing came out of a loudspeaker (output {device}): these airings count in no quota";
+    /// Not everything aired.
+    DemoFailed {} =>
+        "có bài không phát đủ hoặc nhật ký không nguyên vẹn",
+        "something did not air whole, or the log is not whole";
+    /// Heading.
+    HeadStartError {} => "Lệch giờ", "Start error";
     /// Nobody listens on the socket.
     NoDaemon { dir: String } =>
         "chương trình phát thanh không chạy (thư mục dữ liệu \"{dir}\")\n  Khởi động: sudo systemctl start loaxa",
