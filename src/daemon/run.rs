@@ -22,8 +22,8 @@ use crate::domain::config::{Config, Language};
 use crate::domain::findings::{FileRole, Severity};
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
 use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Saved, Settings};
-use crate::domain::render::Format;
 use crate::domain::quota;
+use crate::domain::render::Format;
 use crate::domain::report::campaign::CampaignFacts;
 use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk, session_key};
 use crate::domain::stage::{Absence, OnStage, Stop, event};
@@ -923,7 +923,7 @@ impl Daemon {
 
     /// The campaigns that cannot reach their quota in the month to come.
     fn short_days(&self, today: chrono::NaiveDate) -> Vec<quota::Short> {
-        let own = self.own.iter().map(|o| (&*LOCAL, &o.list));
+        let own = self.own.iter().map(|o| (LOCAL, &o.list));
         let above = self.stored.iter().map(|s| (&*s.source, &s.list));
         let facts: Vec<_> = own
             .chain(above)

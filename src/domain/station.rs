@@ -1,6 +1,8 @@
 //! Checks that need the whole station: config, the commune's own list and the lists from above together. Each file
 //! has been read and is well formed; here it shows whether they fit each other.
 
+use std::sync::Arc;
+
 use chrono::{NaiveDate, TimeDelta};
 
 use crate::domain::config::{Config, Origin};
