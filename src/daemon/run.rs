@@ -1051,7 +1051,7 @@ impl Daemon {
 
     /// The campaigns that cannot reach their quota in the month to come.
     fn short_days(&self, today: chrono::NaiveDate) -> Vec<quota::Short> {
-        let own = self.own.iter().map(|o| (&*LOCAL, &o.list));
+        let own = self.own.iter().map(|o| (LOCAL, &o.list));
         let above = self.stored.iter().map(|s| (&*s.source, &s.list));
         let facts: Vec<_> = own
             .chain(above)

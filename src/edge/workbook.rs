@@ -311,7 +311,7 @@ pub fn paper_book(paper: &Paper) -> Result<Vec<u8>, WorkbookError> {
             Block::Notice(text) => words.push((text.clone(), true)),
             Block::Blank(what) => words.push((format!("({what}) …"), false)),
             Block::Annex(number, title) => {
-                section = format!("{number}. {title}");
+                section = format!("{number}. {}", title.replace('\n', " "));
                 words.push((section.clone(), true));
             }
             Block::Table(table) => {
