@@ -45,6 +45,10 @@ use crate::edge::systemd;
 
 /// The loop looks at files, alarms and the watchdog so often.
 const TICK: Duration = Duration::from_secs(1);
+/// Config and list are looked at so often.
+const LOOK: Duration = Duration::from_millis(500);
+/// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
+const STILL: u32 = 2;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
 const GATE_AHEAD_MS: i64 = 3 * DAY_MS;
 /// From deciding an unforeseen sound to hearing it when no amplifier has to be switched on, milliseconds: the time
@@ -152,6 +156,7 @@ struct Daemon {
     gate_until: Wall,
     files_seen: Vec<(PathBuf, Option<(u64, std::time::SystemTime)>)>,
     files_changed: bool,
+    files_still: u32,
     reloading: bool,
     last_line: String,
     /// The day on which `short` was found.
@@ -422,6 +427,7 @@ impl Daemon {
             gate_until: Wall(0),
             files_seen: Vec::new(),
             files_changed: false,
+            files_still: 0,
             reloading: false,
             last_line: String::new(),
             short_on: None,
@@ -539,6 +545,8 @@ impl Daemon {
         tracing::info!("{}", Text::DaemonReady { station: self.config.station.name.clone() }.say(self.language));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             let now = self.clock.now();
             let wait_ns = (self.wake_at.0 * 1_000_000 - now.wall_ns).max(0) as u64;
@@ -547,6 +555,7 @@ impl Daemon {
                 Some(message) = rx.recv() => self.take(message),
                 () = tokio::time::sleep(Duration::from_nanos(wait_ns)) => self.step(Event::Tick),
                 _ = tick.tick() => self.tick(),
+                _ = look.tick() => self.watch_files(),
                 _ = hup.recv() => self.reload(),
                 _ = term.recv() => break,
                 _ = int.recv() => break,
@@ -972,7 +981,6 @@ impl Daemon {
         if now.wall() + DAY_MS > self.gate_until || self.gate_until > now.wall() + 2 * GATE_AHEAD_MS {
             self.set_gate();
         }
-        self.watch_files();
         self.watch_alarms(now);
         self.show_page();
         let line = self.status_line();
@@ -1104,9 +1112,13 @@ impl Daemon {
         if seen != self.files_seen {
             self.files_seen = seen;
             self.files_changed = true;
+            self.files_still = 0;
         } else if self.files_changed {
-            self.files_changed = false;
-            self.reload();
+            self.files_still += 1;
+            if self.files_still >= STILL {
+                self.files_changed = false;
+                self.reload();
+            }
         }
     }
 
