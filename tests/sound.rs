@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use loaxa::daemon::clock::MachineClock;
 use loaxa::domain::config::Device;
+use loaxa::domain::render::Format;
 use loaxa::domain::time::Clock;
-use loaxa::edge::decoder::Decoder;
-use loaxa::edge::speaker::{Format, How, Play, Refusal, Speaker, SpeakerEvent};
+use loaxa::edge::decoder::{Decoder, open_verified};
+use loaxa::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use rig::{Clip, RATE, Recording, Rig, mark, median, snr_db};
 
 const MS: i64 = 1_000_000;
@@ -29,7 +30,7 @@ struct Under {
 impl Under {
     fn test(device: Device) -> Under {
         let (tx, events) = mpsc::channel();
-        let speaker = Speaker::start(device, Arc::new(MachineClock), move |event| {
+        let speaker = Speaker::start(device, Arc::new(MachineClock::plain()), Arc::new(open_verified), move |event| {
             let _ = tx.send(event);
         })
         .unwrap();
@@ -72,12 +73,12 @@ fn alsa() -> Device {
 }
 
 fn boot_ns() -> i64 {
-    MachineClock.now().boot_ns
+    MachineClock::plain().now().boot_ns
 }
 
 /// The wall time of an instant of boot time.
 fn wall_of(boot: i64) -> i64 {
-    MachineClock.now().wall_ns_of(boot)
+    MachineClock::plain().now().wall_ns_of(boot)
 }
 
 fn play(name: &str, clip: &Clip, at: i64) -> Play {
@@ -124,9 +125,12 @@ fn each_clip_starts_at_its_instant() {
         let (played, total, how) = under.ended(60, &i.to_string());
         assert_eq!((played, total, how), (700, 700, How::Whole));
     }
+    assert_eq!(under.count(|e| matches!(e, SpeakerEvent::Opened { name, .. } if name == "default")), 1);
+    assert_eq!(under.count(|e| matches!(e, SpeakerEvent::Ready { .. })), clips.len());
     let recording = recorder.stop();
     let errors: Vec<f64> = clips.iter().zip(&due).map(|(c, at)| start_error_ms(&recording, c, *at)).collect();
     let worst = errors.iter().fold(0f64, |m, e| m.max(e.abs()));
+    println!("start errors, ms: {errors:.2?}");
     println!("start error: median {:+.2} ms, worst {worst:.2} ms of {}", median(&errors), errors.len());
     assert!(worst <= 50.0, "{errors:?}");
     for clip in &clips {

@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loaxa::daemon::clock;
+use loaxa::daemon::clock::MachineClock;
 use loaxa::daemon::sync::{Answer, Loaded, Settings, Stored, Surroundings, SyncEvent, Syncing, load_all};
 use loaxa::domain::config::{Config, Language};
 use loaxa::domain::signature::sha256_hex;
@@ -24,12 +24,13 @@ use minisign::KeyPair;
 /// Real boot time, a wall clock of its own.
 struct TestClock {
     wall: Mutex<(Wall, ClockState)>,
+    machine: MachineClock,
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Now {
         let (wall, clock) = *self.wall.lock().unwrap();
-        Now { wall_ns: wall.0 * 1_000_000, boot_ns: clock::read_ns().1, clock }
+        Now { wall_ns: wall.0 * 1_000_000, boot_ns: self.machine.now().boot_ns, clock }
     }
 }
 
@@ -134,15 +135,21 @@ impl Station {
         );
         let reading = loaxa::domain::config::read_config(text.as_bytes(), false);
         let config = reading.value.unwrap_or_else(|| panic!("{:?}", reading.findings));
-        let short = Duration::from_millis(600);
         let settings = Settings {
-            limits: Limits { headers: short, silence: short, slowest: 500, speed_over: short, ..Limits::default() },
             first_after: Duration::from_secs(3600),
             between_files: Duration::from_millis(50),
             ..Settings::default()
         };
-        let clock = TestClock { wall: Mutex::new((wall("2022-10-01T12:00:00+07:00"), ClockState::Synced)) };
+        let wall = Mutex::new((wall("2022-10-01T12:00:00+07:00"), ClockState::Synced));
+        let clock = TestClock { wall, machine: MachineClock::plain() };
         Station { dir: dir.into(), config, clock: Arc::new(clock), settings, _temp: None }
+    }
+
+    /// Limits short enough to wait for in a test.
+    fn impatient(mut self) -> Station {
+        let short = Duration::from_millis(1_500);
+        self.settings.limits = Limits { headers: short, silence: short, speed_over: short, ..Limits::default() };
+        self
     }
 
     fn store(&self) -> Arc<ClipStore> {
@@ -280,7 +287,7 @@ fn attacks_are_refused_and_change_nothing() {
         province.server.file("/playlist.json", list);
         province.server.file("/playlist.json.minisig", signature);
     };
-    let mut expect = |what: &str, name: &str| {
+    let expect = |what: &str, name: &str| {
         assert_eq!(refusal(&station.check()), name, "{what}");
         assert_eq!(station.bytes_on_disk(), before, "{what}");
         assert_eq!(station.stored().unwrap().serial, 5, "{what}");
@@ -376,7 +383,7 @@ fn a_clip_from_another_list_or_one_that_does_not_decode_keeps_the_generation_out
 fn lies_about_the_list_are_survived() {
     let province = Province::new();
     let list = province.publish(1, &[]);
-    let station = Station::of(&province);
+    let station = Station::of(&province).impatient();
     let server = &province.server;
     let expect = |what: &str, name: &str| {
         let answer = station.check();
@@ -424,7 +431,7 @@ fn lies_about_the_list_are_survived() {
     expect("a body at a crawl", "HttpTooSlow");
     server.lie("/playlist.json", |_, out| {
         say(out, "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n[");
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(5));
     });
     expect("a body that stops", "HttpSilence");
     let cut = list.clone();
@@ -477,7 +484,7 @@ fn lies_about_a_clip_end_with_the_right_bytes_or_none() {
     };
     let head = |len: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");
 
-    let station = Station::of(&province);
+    let station = Station::of(&province).impatient();
     server.lie(&path, |_, out| {
         say(out, "HTTP/1.1 200 OK\r\n\r\n");
         while out.write_all(&[7; 64 * 1024]).is_ok() {}
@@ -510,7 +517,7 @@ fn lies_about_a_clip_end_with_the_right_bytes_or_none() {
             let _ = out.write_all(&bytes[..all / 2]);
         }
     };
-    let station = Station::of(&province);
+    let station = Station::of(&province).impatient();
     server.lie(&path, cut(&clip, etag(&clip)));
     fails(&station, "cut", "HttpTruncated");
     server.forget_requests();
@@ -537,7 +544,7 @@ fn lies_about_a_clip_end_with_the_right_bytes_or_none() {
         ("no such part", "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n".into()),
     ];
     for (what, answer) in answers {
-        let station = Station::of(&province);
+        let station = Station::of(&province).impatient();
         server.lie(&path, cut(&clip, etag(&clip)));
         fails(&station, what, "HttpTruncated");
         let bytes = clip.clone();
@@ -550,7 +557,7 @@ fn lies_about_a_clip_end_with_the_right_bytes_or_none() {
     }
 
     // The beginning is of an older file under the same tag: thrown away once and fetched as a whole.
-    let station = Station::of(&province);
+    let station = Station::of(&province).impatient();
     let old = sound(6, 200_000);
     server.lie(&path, cut(&old, etag(&clip)));
     fails(&station, "old beginning", "HttpTruncated");
@@ -569,7 +576,6 @@ fn a_crawling_source_holds_up_nobody_and_stops_at_once() {
         drip(out, b'[', Duration::from_millis(50));
     });
     let mut station = Station::of(&quick);
-    station.settings.limits = Limits::default();
     let mut other = station.config.sources[0].clone();
     other.id = "cham".into();
     other.url = slow.server.url("/playlist.json");
@@ -601,6 +607,72 @@ fn the_same_failure_is_told_once_and_the_status_shows_it() {
     let status = &running.syncing.status()[0];
     assert!(status.last_error.is_none() && status.last_success.is_some());
     assert_eq!(status.expires_at, Some(wall(EXPIRES)));
+}
+
+#[test]
+fn a_server_that_always_says_not_modified_is_found_out() {
+    let province = Province::new();
+    province.publish(1, &[]);
+    let mut station = Station::of(&province);
+    let running = station.start();
+    assert_eq!(new_serial(&running.check()), 1);
+    // It goes on saying 304 whatever it has.
+    province.publish(2, &[]);
+    province.server.lie("/playlist.json", |request, out| {
+        assert!(request.header("if-none-match").is_some());
+        say(out, "HTTP/1.1 304 Not Modified\r\n\r\n");
+    });
+    assert!(matches!(running.check(), Answer::Same { serial: Some(1) }));
+    drop(running);
+
+    // Once a day the whole is asked for; here every time.
+    station.settings.whole_every_ms = 0;
+    province.server.repent();
+    let running = station.start();
+    assert_eq!(new_serial(&running.check()), 2);
+    province.server.forget_requests();
+    running.check();
+    assert_eq!(province.server.requests("/playlist.json")[0].header("if-none-match"), None);
+}
+
+#[test]
+fn what_two_sources_share_is_fetched_once_and_tampering_on_disk_is_noticed() {
+    let (one, two) = (Province::new(), Province::new());
+    let clip = sound(3, 300_000);
+    one.publish(1, &[("cd1", &clip)]);
+    let list = two.list(1, &[("khac", &clip)]).replace("\"tinh\"", "\"huyen\"");
+    two.server.file(&clip_path(&clip), clip.clone());
+    two.server.file("/playlist.json.minisig", two.sign(&list));
+    two.server.file("/playlist.json", list);
+    let mut station = Station::of(&one);
+    let mut other = station.config.sources[0].clone();
+    other.id = "huyen".into();
+    other.url = two.server.url("/playlist.json");
+    other.public_keys = vec![two.pair.pk.to_base64()];
+    station.config.sources.push(other);
+    let running = station.start();
+    let answers: Vec<_> = running.syncing.sync_now().iter().collect();
+    assert_eq!(answers.len(), 2);
+    assert!(answers.iter().all(|(_, a)| matches!(a, Answer::New(_))), "{answers:?}");
+    let asked = one.server.requests(&clip_path(&clip)).len() + two.server.requests(&clip_path(&clip)).len();
+    assert_eq!(asked, 1);
+    drop(running);
+
+    // Somebody edits the stored list: it does not hold any more; nothing older is taken in its place.
+    let stored = std::fs::read_dir(station.dir.join("playlists")).unwrap().flatten().map(|e| e.path());
+    let path = stored.into_iter().find(|p| p.to_string_lossy().contains("tinh.1-") && p.extension().unwrap() == "json");
+    let path = path.unwrap();
+    let edited = std::fs::read_to_string(&path).unwrap().replace("Bản tin", "Bản tìn");
+    std::fs::write(&path, edited).unwrap();
+    let loaded = station.loaded();
+    assert!(loaded.stored.is_none() && loaded.alarm.is_some());
+    assert_eq!(loaded.accepted.unwrap().serial, 1);
+    // And the next check mends it from the server.
+    let running = station.start();
+    let answers: Vec<_> = running.syncing.sync_now().iter().collect();
+    assert!(answers.iter().any(|(id, a)| &**id == "tinh" && matches!(a, Answer::New(_))), "{answers:?}");
+    let loaded = station.loaded();
+    assert!(loaded.stored.is_some() && loaded.alarm.is_none(), "{:?}", loaded.alarm);
 }
 
 // ---- kills

@@ -2,15 +2,21 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
 
 use crate::cli::{Context, Done, Failure};
+use crate::daemon::clock::MachineClock;
+use crate::daemon::run::{StartError, lock_state};
+use crate::domain::airing::EventKind;
 use crate::domain::config::Language;
+use crate::domain::stage::event;
 use crate::domain::text::{Text, length_words};
-use crate::domain::time::{Wall, Zone, parse_duration_ms};
+use crate::domain::time::{Clock, Wall, Zone, parse_duration_ms};
+use crate::edge::airing_log::{AiringLog, FILE_NAME, Identity, LogError, kernel_boot_id};
 use crate::edge::control::{Answer, AskError, Request, ask};
 
 /// The daemon answers such requests at once.
@@ -52,6 +58,16 @@ pub struct ResumeArguments {
     by: Option<String>,
 }
 
+/// `loaxa note`
+#[derive(Args)]
+pub struct NoteArguments {
+    /// Nội dung ghi chú (what to write down)
+    text: String,
+    /// Người ghi (who)
+    #[arg(long, value_name = "NAME")]
+    by: String,
+}
+
 /// `loaxa play`
 #[derive(Args)]
 pub struct PlayArguments {
@@ -78,8 +94,12 @@ pub(super) fn station(context: &Context) -> Result<Station, Failure> {
 }
 
 pub(super) fn request(station: &Station, request: &Request, longest: Option<Duration>) -> Result<Value, Failure> {
+    answered(station, ask(&station.state_dir, request, longest))
+}
+
+fn answered(station: &Station, answer: Result<Answer, AskError>) -> Result<Value, Failure> {
     let say = |text: Text| Failure::Failed(text.say(station.language));
-    match ask(&station.state_dir, request, longest) {
+    match answer {
         Ok(Answer::Done(value)) => Ok(value),
         Ok(Answer::Refused { text, .. }) => Err(Failure::Failed(text)),
         Err(AskError::NoDaemon(_)) => Err(say(Text::NoDaemon { dir: station.state_dir.display().to_string() })),
@@ -214,6 +234,56 @@ pub fn resume(context: &Context, arguments: &ResumeArguments) -> Done {
     request(&station, &Request::Resume { by: arguments.by.clone() }, Some(SOON))?;
     println!("{}", Text::Resumed {}.say(station.language));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Longest note, characters.
+const LONGEST_NOTE: usize = 2_000;
+
+/// Writes a note into the log: through the daemon, which holds it, or directly when none runs.
+pub fn note(context: &Context, arguments: &NoteArguments) -> Done {
+    let station = station(context)?;
+    let usage = |text: Text| Failure::Usage(text.say(station.language));
+    let text = arguments.text.trim();
+    if text.is_empty() || arguments.by.trim().is_empty() {
+        return Err(usage(Text::NoteEmpty {}));
+    }
+    if text.chars().count() > LONGEST_NOTE {
+        return Err(usage(Text::NoteTooLong { most: LONGEST_NOTE }));
+    }
+    let order = Request::Note { text: text.to_owned(), by: arguments.by.trim().to_owned() };
+    match ask(&station.state_dir, &order, Some(SOON)) {
+        Err(AskError::NoDaemon(_)) => write_note(context, text, arguments.by.trim())?,
+        answer => drop(answered(&station, answer)?),
+    }
+    println!("{}", Text::NoteWritten {}.say(station.language));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Appends the note while the daemon does not run; the lock keeps it from starting in between.
+fn write_note(context: &Context, text: &str, by: &str) -> Result<(), Failure> {
+    let loaded = super::station::load(context)?;
+    let (config, language) = (loaded.config, loaded.language);
+    let path = config.state.dir.join(FILE_NAME);
+    let failed = |error: LogError| Failure::Failed(error.text().say(language));
+    if !path.exists() {
+        // The daemon makes the log, as the user it runs as.
+        return Err(failed(LogError::Missing(path)));
+    }
+    let _lock = lock_state(&config.state.dir).map_err(|error| match error {
+        StartError::Failed(text) | StartError::Unreadable(text) => Failure::Failed(text.say(language)),
+        StartError::Config(lines) => Failure::Config(lines.join("\n")),
+    })?;
+    let clock: Arc<dyn Clock> = Arc::new(MachineClock::plain());
+    let identity = Identity {
+        station_id: config.station.id.clone(),
+        device_id: config.station.device_id.clone(),
+        boot_id: kernel_boot_id().unwrap_or_else(|_| "unknown".into()),
+        zone: config.station.timezone,
+    };
+    let mut log = AiringLog::open(&path, identity, clock.clone()).map_err(failed)?;
+    let row = event(EventKind::Note, clock.now().wall(), Some(by.to_owned()), &[("text", text.into())]);
+    log.commit(&[row]).map_err(failed)?;
+    Ok(())
 }
 
 /// Plays a clip now, under the rules of the output.

@@ -1,4 +1,4 @@
-//! `loaxa export`: the airing log as CSV or JSON lines, streamed.
+//! `loaxa export`: the airing log as CSV, JSON lines, workbook or page, streamed.
 
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -11,15 +11,18 @@ use crate::daemon::station::Glance;
 use crate::domain::airing::Outcome;
 use crate::domain::chain::Row;
 use crate::domain::config::Language;
+use crate::domain::report::html::HtmlSheet;
 use crate::domain::report::{Counted, CsvSheet, Format, RowFilter};
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, Wall, Zone};
 use crate::edge::airing_log::{AiringLog, FILE_NAME, LogError};
+use crate::edge::workbook::{LogBook, MOST_ROWS, WorkbookError};
 
 /// What is exported, and how.
 #[derive(clap::Args)]
 #[command(after_help = "Ví dụ (examples):
   loaxa export --from 2022-10-01 --to 2022-11-01 --format csv -o thang-10.csv
+  loaxa export --from 2022-10-01 --to 2022-11-01 --format xlsx -o thang-10.xlsx
   loaxa export --campaign tinh/cds-2022 --format jsonl
   loaxa export --format jsonl --chain -o nhat-ky.jsonl   rồi (then)   loaxa verify nhat-ky.jsonl")]
 pub(super) struct Arguments {
@@ -41,7 +44,7 @@ pub(super) struct Arguments {
     /// Chỉ bài của đơn vị gửi này (only clips of this source)
     #[arg(long, value_name = "S")]
     source: Option<String>,
-    /// Định dạng (format): csv | jsonl
+    /// Định dạng (format): csv | jsonl | xlsx | html
     #[arg(long, value_name = "F")]
     format: String,
     /// Cả chuỗi, kèm dòng tổng kết để `verify` chứng minh đủ dòng (the whole chain, provable; jsonl)
@@ -64,14 +67,15 @@ const LONG: u64 = 20_000;
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     let station = arguments.station.load(context)?;
     let say = |text: Text| text.say(station.language);
-    let csv = match arguments.format.as_str() {
-        "csv" => true,
-        "jsonl" => false,
-        "xlsx" | "html" => return Err(Failure::Usage(say(Text::ExportNotYet { format: arguments.format.clone() }))),
+    let kind = match arguments.format.as_str() {
+        "csv" => Kind::Csv,
+        "jsonl" => Kind::Lines,
+        "xlsx" => Kind::Workbook,
+        "html" => Kind::Page,
         _ => return Err(Failure::Usage(say(Text::ExportUnknownFormat { format: arguments.format.clone() }))),
     };
     let filter = filter(arguments, &station)?;
-    if arguments.chain && (csv || filter.looks_inside()) {
+    if arguments.chain && (kind != Kind::Lines || filter.looks_inside()) {
         return Err(Failure::Usage(say(Text::ExportChainAlone {})));
     }
     let mut format = Format::of(station.data_language, station.zone);
@@ -83,14 +87,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
         };
     }
     let log = AiringLog::open_read_only(&station.dir.join(FILE_NAME)).map_err(|e| Failure::Failed(say(e.text())))?;
+    let job = Job { kind, chain: arguments.chain, format, language: station.language, spool: spool(arguments) };
     let written = match &arguments.output {
-        Some(file) => {
-            write_file(file, |out| export(&log, &filter, csv, arguments.chain, format, station.language, out))
-        }
+        Some(file) => write_file(file, |out| export(&log, &filter, &job, out)),
         None => {
-            let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-            export(&log, &filter, csv, arguments.chain, format, station.language, &mut out)
-                .and_then(|rows| Ok(out.flush().map(|()| rows)?))
+            let mut out = BufWriter::with_capacity(64 * 1024, io::stdout());
+            export(&log, &filter, &job, &mut out).and_then(|rows| Ok(out.flush().map(|()| rows)?))
         }
     };
     match written {
@@ -103,6 +105,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
             Ok(ExitCode::SUCCESS)
         }
         Err(Trouble::Log(error)) => Err(Failure::Failed(say(error.text()))),
+        Err(Trouble::TooManyRows) => Err(Failure::Failed(say(Text::ExportTooManyRows { most: MOST_ROWS }))),
         // Whoever reads has seen enough: `loaxa export ... | head`.
         Err(Trouble::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(Trouble::Out(error)) => {
@@ -112,10 +115,47 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     }
 }
 
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Csv,
+    Lines,
+    Workbook,
+    Page,
+}
+
+struct Job {
+    kind: Kind,
+    chain: bool,
+    format: Format,
+    language: Language,
+    /// Where a workbook's rows wait until they are zipped.
+    spool: Option<PathBuf>,
+}
+
+/// Beside the file to be written there is room for it; the system's folder for such files may be memory.
+fn spool(arguments: &Arguments) -> Option<PathBuf> {
+    let folder = arguments.output.as_deref()?.parent()?;
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let special = fs::metadata(arguments.output.as_deref()?).is_ok_and(|m| !m.is_file());
+    (!special && folder.is_dir()).then(|| folder.to_owned())
+}
+
 #[derive(Debug)]
-enum Trouble {
+pub(super) enum Trouble {
     Log(LogError),
     Out(io::Error),
+    TooManyRows,
+}
+
+impl From<WorkbookError> for Trouble {
+    fn from(error: WorkbookError) -> Trouble {
+        match error {
+            WorkbookError::TooManyRows => Trouble::TooManyRows,
+            WorkbookError::Io(error) => Trouble::Out(error),
+            WorkbookError::Writer(error) => Trouble::Out(io::Error::other(error)),
+        }
+    }
 }
 
 impl From<LogError> for Trouble {
@@ -157,48 +197,62 @@ fn filter(arguments: &Arguments, station: &Loaded) -> Result<RowFilter, Failure>
 }
 
 /// Writes what is asked for; the number of rows.
-fn export(
-    log: &AiringLog,
-    filter: &RowFilter,
-    csv: bool,
-    chain: bool,
-    format: Format,
-    language: Language,
-    out: &mut dyn Write,
-) -> Result<u64, Trouble> {
+fn export(log: &AiringLog, filter: &RowFilter, job: &Job, out: &mut (dyn Write + Send)) -> Result<u64, Trouble> {
     let (first, last) = log.seq_range(filter.from, filter.to)?.unwrap_or((1, 0));
-    let bar = progress::bar((last + 1).saturating_sub(first), LONG, Text::ExportProgress {}.say(language));
+    let bar = progress::bar((last + 1).saturating_sub(first), LONG, Text::ExportProgress {}.say(job.language));
     let tick = |seq: u64| {
         if seq.is_multiple_of(1024) {
             bar.set_position(seq.saturating_sub(first));
         }
     };
     let damaged = |seq: u64| io::Error::new(io::ErrorKind::InvalidData, format!("row {seq} is damaged: loaxa verify"));
-    let count = if csv {
-        let mut sheet = CsvSheet::new(out, format)?;
-        let count = log.for_each_row::<Trouble>(filter, |seq, body| {
+    let format = job.format;
+    let made = MachineClock::plain().now().wall();
+    let made_at = format.zone.rfc3339(made);
+    // A row at a time, whatever it becomes.
+    let each = |add: &mut dyn FnMut(&Row<'_>) -> Result<(), Trouble>| {
+        log.for_each_row::<Trouble>(filter, |seq, body| {
             tick(seq);
-            let row = Row::parse(body).ok_or_else(|| damaged(seq))?;
-            Ok(sheet.row(&row)?)
-        })?;
-        sheet.finish()?;
-        count
-    } else {
-        let mut counted = Counted::default();
-        let count = log.for_each_row::<Trouble>(filter, |seq, body| {
-            tick(seq);
-            if chain {
-                counted.add(seq, &Row::parse(body).ok_or_else(|| damaged(seq))?);
-            }
-            out.write_all(body.as_bytes())?;
-            Ok(out.write_all(b"\n")?)
-        })?;
-        if chain {
-            let open = log.sessions()?.into_iter().map(|s| s.key).collect();
-            let made_at = format.zone.rfc3339(MachineClock::plain().now().wall());
-            writeln!(out, "{}", counted.summary(made_at, log.log_id(), open).line())?;
+            add(&Row::parse(body).ok_or_else(|| damaged(seq))?)
+        })
+    };
+    let count = match job.kind {
+        Kind::Csv => {
+            let mut sheet = CsvSheet::new(out, format)?;
+            let count = each(&mut |row| Ok(sheet.row(row)?))?;
+            sheet.finish()?;
+            count
         }
-        count
+        Kind::Workbook => {
+            let mut book = LogBook::new(format, made, job.spool.as_deref())?;
+            let count = each(&mut |row| Ok(book.row(row)?))?;
+            book.finish(out)?;
+            count
+        }
+        Kind::Page => {
+            let at = format.zone.local(made).format("%H:%M:%S %d/%m/%Y").to_string();
+            let under = Text::ExportMade { at, log: log.log_id().to_owned() }.say(format.language);
+            let mut sheet = HtmlSheet::new(out, format, &Text::ExportTitle {}.say(format.language), &under)?;
+            let count = each(&mut |row| Ok(sheet.row(row)?))?;
+            sheet.finish(&Text::ExportRows { rows: count }.say(format.language))?;
+            count
+        }
+        Kind::Lines => {
+            let mut counted = Counted::default();
+            let count = log.for_each_row::<Trouble>(filter, |seq, body| {
+                tick(seq);
+                if job.chain {
+                    counted.add(seq, &Row::parse(body).ok_or_else(|| damaged(seq))?);
+                }
+                out.write_all(body.as_bytes())?;
+                Ok(out.write_all(b"\n")?)
+            })?;
+            if job.chain {
+                let open = log.sessions()?.into_iter().map(|s| s.key).collect();
+                writeln!(out, "{}", counted.summary(made_at, log.log_id(), open).line())?;
+            }
+            count
+        }
     };
     bar.finish_and_clear();
     Ok(count)
@@ -206,7 +260,10 @@ fn export(
 
 /// Writes a file whole or not at all: beside its place, flushed, then renamed over it. What is no regular file
 /// (`/dev/stdout`, a pipe) is written as it is.
-fn write_file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<u64, Trouble>) -> Result<u64, Trouble> {
+pub(super) fn write_file(
+    path: &Path,
+    fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<u64, Trouble>,
+) -> Result<u64, Trouble> {
     if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
         let mut out = BufWriter::new(fs::OpenOptions::new().write(true).open(path)?);
         let rows = fill(&mut out)?;

@@ -12,6 +12,7 @@ use crate::domain::config::{Config, Source};
 use crate::domain::playlist::{Form, read_list};
 use crate::domain::signature::{Keys, Wanted};
 use crate::domain::text::Text;
+use crate::domain::time::Wall;
 use crate::edge::clip_store::{Admit, ClipStore, Part, StoreError};
 use crate::edge::published::PublishedFolder;
 
@@ -33,15 +34,16 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
     let failed = |text: Text| Failure::Failed(say(text));
     let folder = PublishedFolder::at(&arguments.path);
     let read = folder.read().map_err(|e| failed(e.text()))?;
-    let (list, signature) = read.ok_or_else(|| {
+    let read = read.ok_or_else(|| {
         let path = arguments.path.display().to_string();
         failed(Text::ImportNoList { path })
     })?;
-    let source = whose(config, &list).map_err(failed)?;
+    let source = whose(config, &read.list).map_err(failed)?;
     let keys = Keys::parse(&source.id, &source.public_keys).map_err(|e| failed(e.text(context.language)))?;
     let store = ClipStore::open(&config.state.dir).map_err(|e| failed(e.text(context.language)))?;
     // Beside a running daemon other sources' clips are in use: nothing is evicted from here.
-    let clock = MachineClock::plain();
+    // What an untrusted clock says of expiry is not believed here either.
+    let clock = MachineClock::new(config.trust, config.hold_ms, Wall(0));
     let intake = Intake {
         source: &source.id,
         keys: &keys,
@@ -57,7 +59,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
     let known = intake.load().map_err(|e| failed(e.text(context.language)))?;
     let mut copied = 0;
     let taken = intake
-        .take(&list, &signature, &known, &mut |wanted, part| {
+        .take(&read.list, &read.signature, &known, &mut |wanted, part| {
             copied += 1;
             copy(&folder.path_of(&wanted.url), wanted, part)
         })

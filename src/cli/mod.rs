@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod demo;
 mod devices;
 mod edit;
 mod export;
@@ -13,6 +14,7 @@ mod probe;
 mod progress;
 mod publish;
 mod rehearsal;
+mod report;
 mod run;
 mod schedule;
 mod schema;
@@ -115,6 +117,9 @@ enum Command {
     /// Gợi ý lệnh cho bash, zsh, fish (completions for a shell)
     #[command(after_help = paper::COMPLETIONS_EXAMPLE)]
     Completions(paper::CompletionsArguments),
+    /// Xem toàn bộ trên máy này trong khoảng một phút (all of it on this machine in about a minute)
+    #[command(after_help = demo::EXAMPLE)]
+    Demo(demo::Arguments),
     /// Các thiết bị âm thanh có trên máy (the audio devices of this machine)
     #[command(after_help = devices::EXAMPLE)]
     Devices,
@@ -131,6 +136,9 @@ enum Command {
     Keygen(keygen::Arguments),
     /// Trang hướng dẫn man (the man page)
     Man,
+    /// Ghi chú vào nhật ký, có tên người ghi (write a note into the log)
+    #[command(after_help = "Ví dụ (example):\n  loaxa note \"mất điện cả xã từ 14 giờ\" --by \"Nguyễn Văn A\"")]
+    Note(ask::NoteArguments),
     /// Lấy mã đăng nhập một lần vào trang của đài (a one-time code for the station page)
     #[command(after_help = page_code::EXAMPLE)]
     PageCode(page_code::Arguments),
@@ -143,6 +151,9 @@ enum Command {
     /// Ký và phát hành danh sách thành thư mục cho máy chủ web (sign and publish a list as a static folder)
     #[command(after_help = publish::EXAMPLE)]
     Publish(publish::Arguments),
+    /// Báo cáo để in: sổ nhật ký tuần, báo cáo kỳ, báo cáo đợt tuyên truyền (pages to print)
+    #[command(after_help = report::EXAMPLE)]
+    Report(report::Arguments),
     /// Cho phát tiếp sau khi dừng (go on after a stop)
     #[command(after_help = "Ví dụ (example):\n  loaxa resume --by \"Nguyễn Văn A\"")]
     Resume(ask::ResumeArguments),
@@ -193,6 +204,7 @@ pub fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Completions(arguments) => paper::completions(&arguments, &mut Arguments::command()),
+        Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Devices => devices::run(&context),
         Command::Edit(arguments) => edit::run(&context, &arguments),
         Command::Export(arguments) => export::run(&context, &arguments),
@@ -201,10 +213,12 @@ pub fn run() -> ExitCode {
         }),
         Command::Keygen(arguments) => keygen::run(&context, &arguments),
         Command::Man => paper::man(Arguments::command()),
+        Command::Note(arguments) => ask::note(&context, &arguments),
         Command::PageCode(arguments) => page_code::run(&context, &arguments),
         Command::Play(arguments) => ask::play(&context, &arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Publish(arguments) => publish::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),
+        Command::Report(arguments) => report::run(&context, &arguments),
         Command::Resume(arguments) => ask::resume(&context, &arguments),
         Command::Run => run::run(&context),
         Command::Schedule(arguments) => schedule::run(&context, &arguments),

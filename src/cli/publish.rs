@@ -163,8 +163,8 @@ struct Before {
 /// refused by every station.
 fn last(context: &Context, folder: &PublishedFolder) -> Result<Option<Before>, Failure> {
     let read = folder.read().map_err(|e| Failure::Failed(e.text().say(context.language)))?;
-    let Some((bytes, _)) = read else { return Ok(None) };
-    let value: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let Some(read) = read else { return Ok(None) };
+    let value: Option<serde_json::Value> = serde_json::from_slice(&read.list).ok();
     let serial = value.as_ref().and_then(|v| v.get("serial")?.as_u64());
     let Some(serial) = serial else {
         let path = folder.path_of(published::LIST).display().to_string();

@@ -18,6 +18,7 @@ use crate::domain::airing::{Airing, Outcome};
 use crate::domain::config::{Config, Language};
 use crate::domain::findings::Severity;
 use crate::domain::playlist::{Form, LOCAL, List, read_list};
+use crate::domain::quota;
 use crate::domain::report;
 use crate::domain::schedule::{InForce, Programme, clashes};
 use crate::domain::simulate::{Incident, Rehearsal, rehearse};
@@ -72,6 +73,8 @@ pub struct Plan {
     pub programme: Arc<Programme>,
     /// The language to speak.
     pub language: Language,
+    /// The lists it was made of.
+    pub lists: Vec<InForce>,
 }
 
 /// Makes the programme of the station from its files; `since` puts every list in force at one moment.
@@ -110,7 +113,7 @@ pub fn programme_of(
         }
     }
     let programme = Programme::new(config, &in_force).map_err(|e| Failure::Failed(e.to_string()))?;
-    Ok(Plan { programme: Arc::new(programme), language })
+    Ok(Plan { programme: Arc::new(programme), language, lists: in_force })
 }
 
 fn stored(
@@ -254,11 +257,49 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
     }
     let totals = totals(&airings, language);
     eprintln!("{totals}");
+    for line in quotas(&plan, &airings, from, to) {
+        eprintln!("{line}");
+    }
     for clash in clashes(&plan.programme, from, to) {
         let day = zone.local(clash.second.1).format("%d/%m/%Y").to_string();
         eprintln!("{day}: {}", clash.text(zone, language).say(language));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How far each campaign came on its days inside the rehearsal, and where it cannot reach its quota.
+fn quotas(plan: &Plan, airings: &[Airing], from: Wall, to: Wall) -> Vec<String> {
+    let zone = plan.programme.zone;
+    // Only whole days can be judged.
+    let first = zone.date(from + (crate::domain::time::DAY_MS - 1));
+    let first = if zone.midnight(zone.date(from)) == from { zone.date(from) } else { first };
+    let last = crate::domain::time::day_before(zone.date(to));
+    if first > last {
+        return Vec::new();
+    }
+    let facts = quota::campaigns(&plan.lists);
+    let planned =
+        quota::planned(&plan.programme, zone.midnight(first), zone.midnight(crate::domain::time::next_day(last)));
+    let aired = quota::aired(airings, zone);
+    let mut lines = Vec::new();
+    for campaign in facts.iter().filter(|f| f.min_per_day.is_some()) {
+        let days: Vec<_> = quota::standing(campaign, &planned, &aired, (first, last));
+        let whole: Vec<_> = days.iter().filter(|s| s.topic.is_none()).collect();
+        if whole.is_empty() {
+            continue;
+        }
+        let text = Text::QuotaStanding {
+            campaign: campaign.title.clone(),
+            aired: whole.iter().map(|s| s.aired).sum(),
+            planned: whole.iter().map(|s| s.planned).sum(),
+            quota: whole.iter().filter_map(|s| s.quota).sum(),
+            reached: whole.iter().filter(|s| s.quota.is_some_and(|q| s.aired >= q)).count() as u32,
+            days: whole.len() as u32,
+        };
+        lines.push(text.say(plan.language));
+    }
+    lines.extend(quota::short(&facts, &planned, (first, last)).iter().map(|s| s.text().say(plan.language)));
+    lines
 }
 
 fn write_csv(out: &mut impl std::io::Write, airings: &[Airing], zone: Zone, language: Language) -> std::io::Result<()> {

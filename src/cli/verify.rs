@@ -430,7 +430,7 @@ fn hash_file(path: &Path, mut read: impl FnMut(u64)) -> io::Result<[u8; 32]> {
 }
 
 /// The last line of a file, when it is short enough to be a summary.
-fn last_line(path: &Path) -> io::Result<Option<String>> {
+pub(super) fn last_line(path: &Path) -> io::Result<Option<String>> {
     use std::io::{Seek, SeekFrom};
     let mut file = fs::File::open(path)?;
     let length = file.seek(SeekFrom::End(0))?;

@@ -25,6 +25,9 @@ use crate::domain::config::{Config, Language};
 use crate::domain::findings::{FileRole, Severity};
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
 use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Saved, Settings};
+use crate::domain::quota;
+use crate::domain::render::Format;
+use crate::domain::report::campaign::CampaignFacts;
 use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk, session_key};
 use crate::domain::stage::{Absence, OnStage, Stop, event};
 use crate::domain::text::{Text, reason_words};
@@ -37,7 +40,7 @@ use crate::edge::decoder::{self, Decoder};
 use crate::edge::page::door::Door;
 use crate::edge::page::view::{Above, Contact, View};
 use crate::edge::page::{Page, Place};
-use crate::edge::speaker::{Format, How, Play, Refusal, Speaker, SpeakerEvent};
+use crate::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use crate::edge::systemd;
 
 /// The loop looks at files, alarms and the watchdog so often.
@@ -57,6 +60,8 @@ const FAREWELL: Duration = Duration::from_millis(800);
 const LAST_FLUSH: Duration = Duration::from_secs(5);
 /// A source not heard of for so long is an alarm, milliseconds.
 const NO_CONTACT_MS: i64 = 24 * HOUR_MS;
+/// Quotas are looked at so many days ahead.
+const QUOTA_AHEAD_DAYS: u32 = 31;
 /// A list that expires so soon is an alarm, milliseconds.
 const EXPIRES_SOON_MS: i64 = 7 * DAY_MS;
 
@@ -154,6 +159,10 @@ struct Daemon {
     files_still: u32,
     reloading: bool,
     last_line: String,
+    /// The day on which `short` was found.
+    short_on: Option<chrono::NaiveDate>,
+    /// Campaigns that cannot reach their quota.
+    short: Vec<quota::Short>,
     protected: Arc<Mutex<HashSet<String>>>,
     page: Option<Page>,
     door: Arc<Door>,
@@ -225,7 +234,11 @@ pub fn length_ms(clock: &dyn Clock, path: &Path) -> Result<i64, Text> {
     measure(clock, path).map(|m| i64::try_from(m.duration_ms).unwrap_or(i64::MAX))
 }
 
-fn lock_state(dir: &Path) -> Result<fs::File, StartError> {
+/// Takes the state folder's lock: held by the daemon, or by a command that writes while no daemon runs.
+///
+/// # Errors
+/// [`StartError`] when somebody else holds it or the folder cannot be used.
+pub fn lock_state(dir: &Path) -> Result<fs::File, StartError> {
     let fails = |e: std::io::Error| {
         StartError::Failed(Text::StateDirUnusable { dir: dir.display().to_string(), why: e.to_string() })
     };
@@ -260,7 +273,7 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<Las
         Some(saved) => {
             let seq_of = |kind| log.last_event(kind).map(|r| r.map_or(0, |r| r.seq));
             let farewell = seq_of(EventKind::Shutdown)? > seq_of(EventKind::Start)?;
-            let same_boot = last_row.as_ref().is_some_and(|r| r.boot_id == boot_id);
+            let same_boot = log.last_row_of_daemon()?.is_some_and(|r| r.boot_id == boot_id);
             let absence = match (farewell, same_boot) {
                 (true, _) => Absence::ShutDown,
                 (_, true) => Absence::Crashed,
@@ -343,7 +356,7 @@ impl Daemon {
                 stored.push(list);
             }
         }
-        let (list, audio) = own_list(&loaded, &*clock);
+        let (list, audio) = own_list(&loaded, &clock);
         let own_sha = loaded.sha256(FileRole::Local).unwrap_or_default();
         let own = list.map(|list| OwnList {
             list: Arc::new(list),
@@ -360,7 +373,7 @@ impl Daemon {
         }
 
         // What was in force while the box was away settles the past; only then does the new come into force.
-        let before = own_list_before(&loaded, &*clock, last.own_since.as_ref(), &own_sha);
+        let before = own_list_before(&loaded, &clock, last.own_since.as_ref(), &own_sha);
         let present = programme(&config, own.as_ref(), &stored)?;
         let settling = match &before {
             Some(old) => programme(&config, Some(old), &stored).unwrap_or_else(|_| present.clone()),
@@ -373,7 +386,8 @@ impl Daemon {
             let what = what.to_owned();
             move |e: std::io::Error| StartError::Failed(Text::StartFails { what, why: e.to_string() })
         };
-        let speaker = Speaker::start(config.output.device.clone(), shared_clock.clone(), move |event| {
+        let open_pcm = Arc::new(decoder::open_verified);
+        let speaker = Speaker::start(config.output.device.clone(), shared_clock.clone(), open_pcm, move |event| {
             let _ = speaker_tx.send(Message::Speaker(event));
         })
         .map_err(fails("speaker"))?;
@@ -416,6 +430,8 @@ impl Daemon {
             files_still: 0,
             reloading: false,
             last_line: String::new(),
+            short_on: None,
+            short: Vec::new(),
             protected: Arc::new(Mutex::new(HashSet::new())),
             page: None,
             door: Arc::new(Door::new(&config.state.dir, shared_clock.clone())),
@@ -717,7 +733,9 @@ impl Daemon {
             Action::Amplifier(on) => {
                 let argv = if on { &self.config.output.on_start } else { &self.config.output.on_stop };
                 self.amplifier.order(argv, on, Occasion { kind: "sound", airing_id: None });
-                if !on {
+                if on {
+                    self.speaker.want();
+                } else {
                     self.speaker.release();
                     self.formats.clear();
                 }
@@ -940,6 +958,7 @@ impl Daemon {
     }
 
     fn programme_changed(&mut self) {
+        self.short_on = None;
         match programme(&self.config, self.own.as_ref(), &self.stored) {
             Ok(programme) => self.step(Event::Programme(programme)),
             Err(StartError::Failed(text) | StartError::Unreadable(text)) => self.alarm("config_refused", text),
@@ -1026,6 +1045,27 @@ impl Daemon {
             Some(offer) => self.alarm("offer_without_place", Text::OfferHasNoPlace { offer: offer.to_string() }),
             None => self.clear("offer_without_place"),
         }
+        // Only the day or the programme change the answer.
+        let today = self.zone.date(wall);
+        if self.short_on != Some(today) {
+            self.short_on = Some(today);
+            self.short = self.short_days(today);
+        }
+        match self.short.first() {
+            Some(short) => self.alarm("quota_short", short.text()),
+            None => self.clear("quota_short"),
+        }
+    }
+
+    /// The campaigns that cannot reach their quota in the month to come.
+    fn short_days(&self, today: chrono::NaiveDate) -> Vec<quota::Short> {
+        let own = self.own.iter().map(|o| (LOCAL, &o.list));
+        let above = self.stored.iter().map(|s| (&*s.source, &s.list));
+        let facts: Vec<_> = own
+            .chain(above)
+            .flat_map(|(source, list)| list.campaigns.iter().map(move |c| CampaignFacts::of_list(source, c)))
+            .collect();
+        quota::short_ahead(self.playout.programme(), &facts, today, QUOTA_AHEAD_DAYS)
     }
 
     fn alarm(&mut self, code: &str, text: Text) {
@@ -1195,6 +1235,11 @@ impl Daemon {
                 let _ = reply.send(Answer::Done(Value::Null));
             }
             Request::Play { clip, wait, by } => self.play(&clip, wait, by, reply),
+            Request::Note { text, by } => {
+                let row = event(EventKind::Note, now, Some(by), &[("text", text.into())]);
+                self.step(Event::Note(row));
+                let _ = reply.send(Answer::Done(Value::Null));
+            }
             Request::Sync => match &self.syncing {
                 Some(syncing) => {
                     let answers = syncing.sync_now();
@@ -1371,6 +1416,7 @@ impl Daemon {
                 },
             },
             store: StoreStatus { clips, bytes, quota_bytes: self.config.state.clips_quota_bytes },
+            short: self.short.clone(),
             alarms: self.alarms.brief(self.language, time),
             trial: self.options.trial,
             station: self.config.station.name.clone(),

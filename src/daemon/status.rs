@@ -127,6 +127,8 @@ pub struct Snapshot {
     pub log: LogStatus,
     /// The store.
     pub store: StoreStatus,
+    /// Campaigns that cannot reach their quota on days of the month to come.
+    pub short: Vec<crate::domain::quota::Short>,
     /// What is wrong.
     pub alarms: Vec<AlarmBrief>,
     /// A trial on an editor's or developer's machine.

@@ -374,7 +374,7 @@ pub struct SourceStatus {
 /// Where events go: a closure over whatever channel the daemon has.
 pub type Tell = Arc<dyn Fn(SyncEvent) + Send + Sync>;
 
-/// What syncing needs from the floors around it, and its times. [`Settings::of`] has the real ones.
+/// What syncing needs from the floors around it, and its times.
 #[derive(Clone)]
 pub struct Settings {
     /// Limits of each transfer.
@@ -635,22 +635,12 @@ impl SourceThread {
                 // Whoever asked may have gone.
                 let _ = waiting.send((self.id.clone(), answer.clone()));
             }
-            self.sleep(self.wait(failures, retry_after));
+            self.sleep(pause(&self.settings, self.poll_ms, failures, retry_after, chance()));
         }
     }
 
     fn stopped(&self) -> bool {
         self.shared.stop.load(Ordering::Relaxed)
-    }
-
-    /// The wait after so many failures in a row.
-    fn wait(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
-        let wait = match failures {
-            0 => Duration::from_millis(self.poll_ms.max(1_000).unsigned_abs()),
-            n => self.settings.backoff_from.saturating_mul(1 << (n - 1).min(20)).min(self.settings.backoff_to),
-        };
-        let jitter = 0.9 + 0.2 * chance();
-        wait.mul_f64(jitter).max(retry_after.unwrap_or_default().min(self.settings.retry_after_most))
     }
 
     /// Until `wait` has passed, somebody asks, or it is over.
@@ -933,8 +923,52 @@ impl SourceThread {
     }
 }
 
+/// The wait until the next check after so many failures in a row. `chance` in `[0, 1)` makes it a tenth shorter or
+/// longer.
+fn pause(settings: &Settings, poll_ms: i64, failures: u32, retry_after: Option<Duration>, chance: f64) -> Duration {
+    let wait = match failures {
+        0 => Duration::from_millis(poll_ms.max(1_000).unsigned_abs()),
+        n => settings.backoff_from.saturating_mul(1 << (n - 1).min(20)).min(settings.backoff_to),
+    };
+    wait.mul_f64(0.9 + 0.2 * chance).max(retry_after.unwrap_or_default().min(settings.retry_after_most))
+}
+
 /// A number in `[0, 1)`, different on each box and each time: enough for jitter.
 fn chance() -> f64 {
     let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
     (random >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_half_an_hour_and_obey_the_server_within_reason() {
+        let settings = Settings::default();
+        let after = |failures, retry, chance| {
+            pause(&settings, 15 * 60_000, failures, Option::map(retry, Duration::from_secs), chance).as_secs()
+        };
+        assert_eq!([after(0, None, 0.5), after(0, None, 0.0), after(0, None, 0.999_999)], [900, 810, 989]);
+        assert_eq!([1, 2, 3, 6, 7, 8, 4_000_000].map(|n| after(n, None, 0.5)), [30, 60, 120, 960, 1800, 1800, 1800]);
+        assert_eq!(after(1, Some(1_000_000_000), 0.5), 6 * 3600);
+        assert_eq!(after(1, Some(100), 0.5), 100);
+        assert_eq!(after(1, Some(1), 0.5), 30);
+        // Fault 26: at most 60 tries a day while it fails, however the dice fall.
+        let (mut tries, mut at) = (0, 0);
+        while at < 86_400 {
+            tries += 1;
+            at += after(tries, None, 0.0);
+        }
+        assert!(tries <= 60, "{tries}");
+    }
+
+    #[test]
+    fn the_access_log_learns_who_asks_and_nothing_else() {
+        assert_eq!(user_agent("xa-a", "a-01"), format!("loaxa/{} (xa-a; a-01)", env!("CARGO_PKG_VERSION")));
+        let odd = user_agent("xã; evil)\r\nX: y", "b");
+        assert!(odd.is_ascii() && odd.matches(';').count() == 1 && !odd.contains(['\r', '\n']), "{odd}");
+        let chances: Vec<f64> = (0..100).map(|_| chance()).collect();
+        assert!(chances.iter().all(|c| (0.0..1.0).contains(c)) && chances.iter().any(|c| *c != chances[0]));
+    }
 }

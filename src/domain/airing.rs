@@ -337,6 +337,8 @@ pub enum EventKind {
     Repair,
     /// Old rows were removed.
     Prune,
+    /// Something a person wrote down. It proves nothing.
+    Note,
 }
 
 /// An event as a row.

@@ -395,6 +395,13 @@ pub struct Examined {
     content: Content,
 }
 
+impl Examined {
+    /// Whether the row breaks no rule by itself.
+    pub fn is_unbroken(&self) -> bool {
+        self.broken.is_none()
+    }
+}
+
 #[derive(Debug)]
 enum Content {
     Airing { id: Mark, planned_at: Option<Wall>, clip: Option<Mark> },
@@ -666,6 +673,11 @@ impl Checker {
     /// How many findings there are so far.
     pub fn broken(&self) -> u64 {
         self.broken
+    }
+
+    /// Number of the first row that broke a rule so far.
+    pub fn first_break(&self) -> Option<u64> {
+        self.breaks.first().map(|b| b.seq)
     }
 
     /// Says that the log was left with another head than its last row.

@@ -29,6 +29,9 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Every level, from the top.
+    pub const ALL: [Origin; 5] = [Origin::TrungUong, Origin::Tinh, Origin::Huyen, Origin::Xa, Origin::Thon];
+
     /// Whether its lists count as the station's own, into whose sessions offers may enter (rule R5).
     pub fn is_own(self) -> bool {
         matches!(self, Origin::Xa | Origin::Thon)

@@ -8,9 +8,11 @@
 //! `T2-T7`, `CN`; ranges may wrap), because a digit means a different day in every dialect. Day of month and
 //! weekday may not both be restricted: crontab joins them by OR, others by AND.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use cron::TimeUnitSpec;
 
 use crate::domain::playlist::{At, Dates, Slot, When};
 use crate::domain::time::{Days, Wall, Zone, day_before, next_day};
@@ -88,8 +90,74 @@ pub enum CronError {
 #[derive(Clone, Debug)]
 pub struct Cron {
     schedule: cron::Schedule,
-    /// One second of the day on some weekdays, which nearly every text says: found without the crate.
-    daily: Option<(NaiveTime, Days)>,
+    /// What the crate understood, laid out so that the next one is found by looking it up. None for a text that
+    /// names more seconds of a day than are worth listing.
+    table: Option<Table>,
+}
+
+/// The seconds of a day, and the days, that a text names.
+#[derive(Clone, Debug)]
+struct Table {
+    /// Seconds since midnight, sorted.
+    times: Vec<u32>,
+    /// Bit n: day n of the month.
+    days: u32,
+    /// Bit n: month n.
+    months: u16,
+    weekdays: Days,
+}
+
+/// The most seconds of a day that are listed.
+const MOST_TIMES: usize = 1_500;
+
+impl Table {
+    fn of(schedule: &cron::Schedule) -> Option<Table> {
+        fn sorted(unit: &impl TimeUnitSpec) -> BTreeSet<u32> {
+            unit.iter().collect()
+        }
+        let (hours, minutes, seconds) =
+            (sorted(schedule.hours()), sorted(schedule.minutes()), sorted(schedule.seconds()));
+        if hours.len() * minutes.len() * seconds.len() > MOST_TIMES {
+            return None;
+        }
+        let mut times = Vec::with_capacity(hours.len() * minutes.len() * seconds.len());
+        for hour in &hours {
+            for minute in &minutes {
+                times.extend(seconds.iter().map(|second| hour * 3600 + minute * 60 + second));
+            }
+        }
+        Some(Table {
+            times,
+            days: schedule.days_of_month().iter().fold(0, |bits, day| bits | 1 << day),
+            months: schedule.months().iter().fold(0, |bits, month| bits | 1 << month),
+            // The crate counts from Sunday = 1.
+            weekdays: schedule.days_of_week().iter().fold(Days::NONE, |days, day| days.with(day + 5)),
+        })
+    }
+
+    fn names(&self, date: NaiveDate) -> bool {
+        self.months & 1 << date.month() != 0 && self.days & 1 << date.day() != 0 && self.weekdays.contains(date)
+    }
+
+    fn next_after(&self, local: NaiveDateTime) -> Option<NaiveDateTime> {
+        let mut date = local.date();
+        if self.names(date) {
+            let now = local.time().num_seconds_from_midnight();
+            let later = self.times.partition_point(|t| *t <= now);
+            if let Some(time) = self.times.get(later) {
+                return NaiveTime::from_num_seconds_from_midnight_opt(*time, 0).map(|t| date.and_time(t));
+            }
+        }
+        let first = NaiveTime::from_num_seconds_from_midnight_opt(*self.times.first()?, 0)?;
+        // No date stays away longer than 29 February on a given weekday around a century's turn: 40 years.
+        for _ in 0..41 * 366 {
+            date = date.succ_opt()?;
+            if self.names(date) {
+                return Some(date.and_time(first));
+            }
+        }
+        None
+    }
 }
 
 impl Cron {
@@ -118,8 +186,7 @@ impl Cron {
         }
         let text = format!("{second} {minute} {hour} {day} {month} {weekdays} *");
         let schedule = cron::Schedule::from_str(&text).map_err(|_| CronError::FieldCount { found: fields.len() })?;
-        let daily = daily_of([second, minute, hour, day, month], weekday);
-        let cron = Cron { schedule, daily };
+        let cron = Cron { table: Table::of(&schedule), schedule };
         // Eight years hold every date of the calendar, 29 February at a century's turn included.
         let start = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN);
         if cron.next_after(start).is_none() {
@@ -135,31 +202,20 @@ impl Cron {
         let text = format!("{} {} {} * * {weekdays} *", time.second(), time.minute(), time.hour());
         // Built from checked parts: the crate accepts every such text; midnight stands in where it would not.
         let schedule = cron::Schedule::from_str(&text).unwrap_or_else(|_| midnight());
-        let days = if names.is_empty() { Days::ALL } else { days };
-        Cron { schedule, daily: time.with_nanosecond(0).map(|time| (time, days)) }
+        Cron { table: Table::of(&schedule), schedule }
     }
 
     /// The first local reading strictly after `local` that the text names, before the zone has its say.
     pub fn next_after(&self, local: NaiveDateTime) -> Option<NaiveDateTime> {
-        let Some((time, days)) = self.daily else { return self.next_by_crate(local) };
-        let mut date = if local.time() < time { local.date() } else { local.date().succ_opt()? };
-        while !days.contains(date) {
-            date = date.succ_opt()?;
+        match &self.table {
+            Some(table) => table.next_after(local),
+            None => self.next_by_crate(local),
         }
-        Some(date.and_time(time))
     }
 
     fn next_by_crate(&self, local: NaiveDateTime) -> Option<NaiveDateTime> {
         self.schedule.after(&local.and_utc()).next().map(|t| t.naive_utc())
     }
-}
-
-/// `second minute hour * *` of plain numbers: once a day at most.
-fn daily_of([second, minute, hour, day, month]: [&str; 5], weekday: &str) -> Option<(NaiveTime, Days)> {
-    let any = |f: &str| f == "*" || f == "?";
-    let days = if any(weekday) { Days::ALL } else { Days::parse(weekday).ok()? };
-    let time = NaiveTime::from_hms_opt(hour.parse().ok()?, minute.parse().ok()?, second.parse().ok()?)?;
-    (any(day) && any(month)).then_some((time, days))
 }
 
 fn midnight() -> cron::Schedule {
@@ -188,10 +244,10 @@ fn check_numbers(field: Field, text: &str) -> Result<(), CronError> {
     let (min, max) = field.range();
     let bad = || CronError::BadField { field, text: text.into(), min, max };
     let number = |part: &str| -> Result<u32, CronError> {
-        if field == Field::Month {
-            if let Some(i) = MONTHS.iter().position(|m| part.eq_ignore_ascii_case(m)) {
-                return Ok(i as u32 + 1);
-            }
+        if field == Field::Month
+            && let Some(i) = MONTHS.iter().position(|m| part.eq_ignore_ascii_case(m))
+        {
+            return Ok(i as u32 + 1);
         }
         match part.parse::<u32>() {
             Ok(n) if part.len() <= 2 && min <= n && n <= max => Ok(n),
@@ -206,10 +262,10 @@ fn check_numbers(field: Field, text: &str) -> Result<(), CronError> {
             Some((base, step)) => (base, Some(step)),
             None => (part, None),
         };
-        if let Some(step) = step {
-            if !step.parse::<u32>().is_ok_and(|s| s >= 1 && s <= max) {
-                return Err(bad());
-            }
+        if let Some(step) = step
+            && !step.parse::<u32>().is_ok_and(|s| s >= 1 && s <= max)
+        {
+            return Err(bad());
         }
         match base.split_once('-') {
             Some((a, b)) => {
@@ -352,18 +408,32 @@ mod tests {
     }
 
     #[test]
-    fn the_way_around_the_crate_comes_to_the_same_seconds() {
-        for text in ["30 5 * * *", "0 0 * * T2-T6", "15 59 23 * * CN", "0 12 ? * SAT-MON"] {
+    fn the_table_comes_to_the_same_seconds_as_the_crate() {
+        let texts = [
+            "30 5 * * *",
+            "0 0 * * T2-T6",
+            "15 59 23 * * CN",
+            "0 12 ? * SAT-MON",
+            "*/10 5-6 * JAN,MAR *",
+            "7,9 */5 1-7 * *",
+            "0 0 29 2 *",
+        ];
+        for text in texts {
             let cron = Cron::parse(text).unwrap();
-            assert!(cron.daily.is_some(), "{text}");
-            let mut at = NaiveDate::from_ymd_opt(2023, 12, 20).unwrap().and_time(NaiveTime::MIN);
-            for _ in 0..500 {
-                assert_eq!(cron.next_after(at), cron.next_by_crate(at), "{text} after {at}");
-                at = cron.next_after(at).unwrap();
+            assert!(cron.table.is_some(), "{text}");
+            let mut at = NaiveDate::from_ymd_opt(2023, 12, 20).unwrap().and_hms_milli_opt(5, 29, 59, 999).unwrap();
+            // The crate knows no year after 2100.
+            for _ in 0..200 {
+                if at.year() > 2090 {
+                    break;
+                }
+                let next = cron.next_after(at);
+                assert_eq!(next, cron.next_by_crate(at), "{text} after {at}");
+                let Some(next) = next else { break };
+                at = next;
             }
         }
-        assert!(Cron::parse("*/5 5 * * *").unwrap().daily.is_none());
-        assert!(Cron::parse("30 5 1 * *").unwrap().daily.is_none());
+        assert!(Cron::parse("* * * * * *").unwrap().table.is_none());
     }
 
     #[test]

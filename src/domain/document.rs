@@ -1,6 +1,7 @@
 //! Bytes as a tree that knows its places: TOML written by hand, JSON as published. What the keys
 //! mean is `fields`' and its users' to know.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use toml::de::{DeTable, DeValue};
@@ -104,20 +105,97 @@ pub fn shown(bytes: &[u8]) -> String {
 }
 
 /// Reads TOML: the tree as far as it can be made out, and every mistake of form.
+///
+/// A list, braces or a table name that is not closed swallows what follows, and all of it looks wrong. So it is
+/// closed where it should have been, and the text read again; positions are those of the text as it stands.
 pub fn read_toml(text: &str) -> (Node, Vec<Finding>) {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let lines = LineIndex::new(text);
-    let mut findings: Vec<Finding> = Vec::new();
-    for error in &errors {
-        let finding = toml_finding(text, &lines, error);
-        // One slip makes the parser stumble several times: the first on each line tells.
-        let line = lines.line_of(finding.span.start);
-        if !findings.iter().any(|f| lines.line_of(f.span.start) == line) {
-            findings.push(finding);
+    let mut mended = Mended { text: Cow::Borrowed(text), inserted: Vec::new() };
+    let mut closed: Vec<Finding> = Vec::new();
+    loop {
+        let (table, errors) = DeTable::parse_recoverable(&mended.text);
+        let lines = LineIndex::new(&mended.text);
+        let first = errors.iter().filter_map(|e| unclosed(&mended.text, &lines, e)).next();
+        if let Some((finding, missing)) = first {
+            let at = finding.span.start;
+            let finding = Finding { span: mended.original(&finding.span), ..finding };
+            if text.len() <= REPAIRED_BYTES && closed.len() < MOST_REPAIRS && !closed.contains(&finding) {
+                closed.push(finding);
+                mended.insert(at, missing);
+                continue;
+            }
+        }
+        let told: HashSet<usize> = closed.iter().map(|f| f.span.start).collect();
+        let mut findings = remaining(&mended.text, &lines, &errors);
+        for finding in &mut findings {
+            finding.span = mended.original(&finding.span);
+        }
+        findings.retain(|f| !told.contains(&f.span.start));
+        findings.extend(closed);
+        let mut root = Node { span: 0..0, value: Value::Table(toml_table(table.into_inner(), 0)) };
+        if !mended.inserted.is_empty() {
+            mended.place_back(&mut root);
+        }
+        return (root, findings);
+    }
+}
+
+/// The largest text that is mended and read again: by hand nobody writes more.
+const REPAIRED_BYTES: usize = 1 << 20;
+/// The most missing ends that are put in.
+const MOST_REPAIRS: usize = 20;
+
+/// A text with ends put in where they are missing.
+struct Mended<'t> {
+    text: Cow<'t, str>,
+    /// Where, in the text as it is now, and how many bytes; from front to back.
+    inserted: Vec<(usize, usize)>,
+}
+
+impl Mended<'_> {
+    fn insert(&mut self, at: usize, missing: &str) {
+        self.text.to_mut().insert_str(at, missing);
+        for (place, _) in self.inserted.iter_mut().filter(|(place, _)| *place >= at) {
+            *place += missing.len();
+        }
+        self.inserted.push((at, missing.len()));
+        self.inserted.sort_unstable();
+    }
+
+    fn original(&self, span: &Span) -> Span {
+        let back = |at: usize| {
+            at - self.inserted.iter().map(|(place, length)| at.saturating_sub(*place).min(*length)).sum::<usize>()
+        };
+        back(span.start)..back(span.end)
+    }
+
+    fn place_back(&self, node: &mut Node) {
+        node.span = self.original(&node.span);
+        match &mut node.value {
+            Value::List(list) => list.iter_mut().for_each(|n| self.place_back(n)),
+            Value::Table(table) => {
+                for entry in &mut table.entries {
+                    entry.key_span = self.original(&entry.key_span);
+                    self.place_back(&mut entry.node);
+                }
+            }
+            _ => {}
         }
     }
-    let root = Node { span: 0..0, value: Value::Table(toml_table(table.into_inner(), 0)) };
-    (root, findings)
+}
+
+/// The mistakes of form, the first on each line: one slip makes the parser stumble several times.
+fn remaining(text: &str, lines: &LineIndex, errors: &[toml::de::Error]) -> Vec<Finding> {
+    let mut told = HashSet::new();
+    let mut findings = Vec::new();
+    for error in errors {
+        if told.insert(lines.line_of(error.span().unwrap_or(0..0).start)) {
+            findings.push(toml_finding(text, lines, error));
+        }
+        if findings.len() == MOST_FINDINGS {
+            break;
+        }
+    }
+    findings
 }
 
 fn toml_table(table: DeTable<'_>, depth: usize) -> Table {
@@ -175,6 +253,69 @@ fn stray(c: char) -> Option<Text> {
     }
 }
 
+/// The most findings of form that are told of one file.
+const MOST_FINDINGS: usize = 100;
+
+fn is_about_lists(message: &str) -> bool {
+    ["array", "inline table", "comma", "key-value pair", "unclosed", "unexpected key or value", "without"]
+        .iter()
+        .any(|word| message.contains(word))
+}
+
+/// What is not closed, and what is missing: found where the next key or table begins, told where the end should
+/// have stood.
+fn unclosed(text: &str, lines: &LineIndex, error: &toml::de::Error) -> Option<(Finding, &'static str)> {
+    let message = error.message();
+    let at = error.span()?.start;
+    let range = lines.line(text, lines.line_of(at));
+    let before = text.get(range.start..at)?;
+    let rest = text.get(at..range.end)?;
+    if message.starts_with("unclosed table") || message.starts_with("unclosed array table") {
+        let written = before.trim();
+        let name = written.trim_matches(['[', ']']).trim();
+        let (line, missing) = match (written.starts_with("[["), written.ends_with(']')) {
+            (true, true) => (format!("[[{name}]]"), "]"),
+            (true, false) => (format!("[[{name}]]"), "]]"),
+            (false, _) => (format!("[{name}]"), "]"),
+        };
+        let finding = Finding::error("unclosed_table", at..at, Text::UnclosedTable {});
+        return Some((finding.hint(Text::WriteLine { line }), missing));
+    }
+    if !is_about_lists(message) {
+        return None;
+    }
+    let braces = message.contains("inline table") || message.contains("key-value pair");
+    let close = |at: usize| {
+        if braces {
+            let finding = Finding::error("unclosed_braces", at..at, Text::UnclosedBraces {});
+            (finding.hint(Text::CloseBraces {}), "}")
+        } else {
+            let finding = Finding::error("unclosed_list", at..at, Text::UnclosedList {});
+            (finding.hint(Text::CloseList {}), "]")
+        }
+    };
+    if braces && rest.starts_with(']') {
+        return Some(close(at));
+    }
+    let next_entry = rest.starts_with('[')
+        || rest.split_once('=').is_some_and(|(key, _)| {
+            !key.trim().is_empty() && key.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        });
+    let at_the_end = message.starts_with("unclosed") && text.get(at..)?.trim().is_empty();
+    if !(before.trim().is_empty() && next_entry || at_the_end) {
+        return None;
+    }
+    // Back over blank lines and comments to the last line that belongs to it.
+    let last = if at_the_end { lines.line_of(at) } else { lines.line_of(at) - 1 };
+    let end = (1..=last).rev().map(|n| lines.line(text, n)).find_map(|line| {
+        let whole = text.get(line.clone())?;
+        let comment = outside_quotes(whole).find(|(_, c)| *c == '#').map_or(whole.len(), |(i, _)| i);
+        let written = whole[..comment].trim_end();
+        (!written.is_empty()).then_some(line.start + written.len())
+    })?;
+    Some(close(end))
+}
+
 fn toml_finding(text: &str, lines: &LineIndex, error: &toml::de::Error) -> Finding {
     let span = error.span().unwrap_or(0..0);
     let line_range = lines.line(text, lines.line_of(span.start));
@@ -217,15 +358,11 @@ fn toml_finding(text: &str, lines: &LineIndex, error: &toml::de::Error) -> Findi
             syntax("duplicate_key", span, Text::DuplicateKey { key: name }).hint(Text::RemoveOne {})
         };
     }
-    if begins("unclosed table") || begins("unclosed array table") {
-        let name = line[..comment].trim().trim_matches(['[', ']']).trim();
-        let write = if line.trim_start().starts_with("[[") { format!("[[{name}]]") } else { format!("[{name}]") };
-        return syntax("unclosed_table", span, Text::UnclosedTable {}).hint(Text::WriteLine { line: write });
+    if begins("unclosed array") {
+        return syntax("unclosed_list", span, Text::UnclosedList {}).hint(Text::CloseList {});
     }
-    if begins("unclosed array") || begins("missing comma between array elements") {
-        let text = if begins("unclosed") { Text::UnclosedList {} } else { Text::MissingComma {} };
-        let hint = if begins("unclosed") { Text::CloseList {} } else { Text::CommaOrClose {} };
-        return syntax("unclosed_list", span, text).hint(hint);
+    if begins("missing comma between array elements") {
+        return syntax("missing_comma", span, Text::MissingComma {}).hint(Text::CommaOrClose {});
     }
     if begins("unclosed inline table") {
         return syntax("unclosed_braces", span, Text::UnclosedBraces {}).hint(Text::CloseBraces {});
@@ -468,6 +605,21 @@ mod tests {
         assert_eq!(&text[b.node.span.clone()], "[b]");
         let Value::Table(inner) = &b.node.value else { panic!() };
         assert_eq!(&text[inner.get("c").unwrap().node.span.clone()], "\"đ\"");
+    }
+
+    #[test]
+    fn what_is_not_closed_does_not_swallow_the_rest() {
+        let text = "[a\nb = [1, 2 # two\n\nc = { d = 1\n[[e]\nf = ]\n";
+        let (node, findings) = read_toml(text);
+        let mut codes: Vec<_> = findings.iter().map(|f| (f.span.start, f.code)).collect();
+        codes.sort_unstable();
+        let (list, braces) = (text.find(" # two").unwrap(), text.find("\n[[e]").unwrap());
+        let expected = [(2, "unclosed_table"), (list, "unclosed_list"), (braces, "unclosed_braces")];
+        assert_eq!(codes[..3], expected);
+        assert_eq!(codes[3].1, "unclosed_table");
+        let Value::Table(root) = &node.value else { panic!() };
+        let e = root.get("e").unwrap();
+        assert_eq!(&text[e.key_span.clone()], "e");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod findings;
 pub mod playlist;
 pub mod playout;
 pub mod publication;
+pub mod quota;
 pub mod render;
 pub mod report;
 pub mod schedule;

@@ -11,6 +11,8 @@ use crate::domain::time::{Wall, Zone};
 pub const TARGET_LUFS: f64 = -16.0;
 /// The highest true peak after that, in dBTP.
 pub const HIGHEST_PEAK_DB: f64 = -1.0;
+/// A recording whose true peak stays below this, in dBTP, cannot be heard.
+const SILENT_PEAK_DB: f64 = -60.0;
 /// The most a clip is raised or lowered, in dB: beyond it a recording is not quiet but broken.
 const MOST_GAIN_DB: f64 = 20.0;
 
@@ -111,6 +113,7 @@ pub fn gain_db(
 ) -> (f64, Option<Text>) {
     let tenth = |db: f64| (db * 10.0).round() / 10.0;
     let title = title.to_owned();
+    let true_peak_db = true_peak_db.filter(|peak| *peak > SILENT_PEAK_DB);
     let (Some(loudness), Some(peak)) = (loudness_lufs, true_peak_db) else {
         // Too short or too quiet to have a loudness: only what cannot be heard at all is worth a word.
         let warning = true_peak_db.is_none().then_some(Text::ClipSilent { title });
@@ -213,6 +216,7 @@ mod tests {
         assert_eq!(gain(Some(-30.0), Some(-3.0), 0.0), (2.0, Some("ClipPeaks")));
         assert_eq!(gain(Some(-60.0), Some(-40.0), 0.0), (20.0, Some("ClipTooQuiet")));
         assert_eq!(gain(None, None, 0.0), (0.0, Some("ClipSilent")));
+        assert_eq!(gain(None, Some(-70.0), 0.0), (0.0, Some("ClipSilent")));
         assert_eq!(gain(None, Some(-6.0), 0.0), (0.0, None));
     }
 }

@@ -5,6 +5,10 @@
 //! quiet intervals is the last door before the device (invariant 8): whatever the caller asked for, a voice that
 //! may not pass is silent inside them, and its fade ends at the edge.
 
+use std::path::Path;
+
+use crate::domain::text::Text;
+
 /// The length of every fade, nanoseconds.
 pub const FADE_NS: i64 = 20_000_000;
 
@@ -14,6 +18,38 @@ const ON_TIME_NS: i64 = 20_000_000;
 /// What a voice that follows at a seam is allowed to be late at least, nanoseconds: the voice before may run over
 /// its planned end by the drift of the device's clock and by drop-outs.
 const SEAM_GRACE_NS: i64 = 1_000_000_000;
+
+/// Rate and channels of a clip or a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Frames a second, 8,000 to 96,000.
+    pub rate: u32,
+    /// 1 or 2.
+    pub channels: u16,
+}
+
+/// A clip being decoded.
+pub trait Pcm {
+    /// Its rate and channels.
+    fn format(&self) -> Format;
+    /// Its whole length in frames, if its container tells.
+    fn total_frames(&self) -> Option<u64>;
+    /// Appends the next samples, interleaved, and says how many frames came; 0 at the end. The error is for the log.
+    fn read(&mut self, out: &mut Vec<f32>) -> Result<usize, String>;
+}
+
+/// Why a clip cannot be decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoPcm {
+    /// There is no such file.
+    Missing,
+    /// It is broken, of another kind, or not the one that was planned.
+    Bad(Text),
+}
+
+/// Opens a file, checks that its SHA-256 is the planned one where one is given, and goes to a place inside it,
+/// milliseconds from its beginning.
+pub type OpenPcm = dyn Fn(&Path, Option<[u8; 32]>, u64) -> Result<Box<dyn Pcm>, Box<NoPcm>> + Send + Sync;
 
 /// Where a voice's samples come from.
 pub trait Feed {
@@ -221,12 +257,11 @@ impl<F: Feed> Renderer<F> {
         self.sounding.is_none() && self.waiting.is_empty()
     }
 
-    /// Takes everything out: the number and accepted frames of the voice that sounds, and the voices that wait.
-    pub fn drain(&mut self) -> (Option<(u64, u64)>, Vec<(Placed, F)>) {
-        let sounding = self.sounding();
+    /// Takes everything out: what sounds is over without a report, the voices that wait are handed back.
+    pub fn drain(&mut self) -> Vec<(Placed, F)> {
         self.sounding = None;
         self.tail = None;
-        (sounding, self.waiting.drain(..).map(|w| (w.placed, w.feed)).collect())
+        self.waiting.drain(..).map(|w| (w.placed, w.feed)).collect()
     }
 
     /// Fills `out`, whose first frame sounds at `first_boot_ns`, and tells what happened in order of time.
@@ -313,21 +348,12 @@ impl<F: Feed> Renderer<F> {
     fn begin(&mut self, first: i64, frame: i64, index: usize, reports: &mut Vec<Report>) {
         let Waiting { placed, feed } = self.waiting.remove(index);
         let at = self.time_of(first, frame);
-        reports.push(Report::Began {
-            voice: placed.voice,
-            at_boot_ns: at,
-            late_ns: at.saturating_sub(placed.at_boot_ns),
-        });
-        self.sounding = Some(Sounding {
-            placed,
-            feed,
-            began_ns: at,
-            accepted: 0,
-            debt: 0,
-            elapsed: 0,
-            cut_at_ns: None,
-            stop: None,
-        });
+        let late_ns = at.saturating_sub(placed.at_boot_ns);
+        reports.push(Report::Began { voice: placed.voice, at_boot_ns: at, late_ns });
+        // One that joins inside its clip stays with the session's clock: what it comes too late for is gone.
+        let debt = if placed.fade_in { (late_ns.max(0) as u128 * self.rate as u128 / 1_000_000_000) as u64 } else { 0 };
+        self.sounding =
+            Some(Sounding { placed, feed, began_ns: at, accepted: 0, debt, elapsed: 0, cut_at_ns: None, stop: None });
     }
 
     /// The earliest reason for which the sounding voice ends before its last sample.
@@ -388,25 +414,31 @@ impl<F: Feed> Renderer<F> {
             self.scratch.resize(span * self.channels, 0.0);
             got = s.feed.pull(&mut self.scratch[..span * self.channels]).min(span);
         }
-        for i in 0..got {
+        // Whole numbers of 128 bits are slow: only frames inside a fade are timed one by one.
+        let fading = s.stop.map_or(i64::MAX, |stop| self.frame_at(first, stop.at_ns.saturating_sub(stop.fade_ns)));
+        let fading_in = s.placed.fade_in && (s.elapsed as i64) * 1_000_000_000 / self.rate < FADE_NS;
+        let samples = self.scratch.chunks_exact(self.channels).take(got);
+        let places = out[from as usize * self.channels..].chunks_exact_mut(self.channels);
+        for (i, (sample, place)) in samples.zip(places).enumerate() {
             let frame = from + i as i64;
             let mut gain = s.placed.gain;
-            if let Some(stop) = s.stop {
+            if frame >= fading
+                && let Some(stop) = s.stop
+            {
                 let left = stop.at_ns.saturating_sub(self.time_of(first, frame));
                 if left < stop.fade_ns {
                     gain *= left.max(0) as f32 / stop.fade_ns.max(1) as f32;
                 }
             }
-            if s.placed.fade_in {
+            if fading_in {
                 let since = (s.elapsed as i64 + i as i64) * 1_000_000_000 / self.rate;
                 if since < FADE_NS {
                     gain *= since as f32 / FADE_NS as f32;
                 }
             }
-            let o = frame as usize * self.channels;
-            for c in 0..self.channels {
-                let sample = self.scratch[i * self.channels + c] * gain;
-                out[o + c] = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
+            for (sample, place) in sample.iter().zip(place) {
+                let sample = sample * gain;
+                *place = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
             }
         }
         if !s.placed.passes_quiet {
@@ -704,6 +736,18 @@ mod tests {
         r.place(Placed { passes_quiet: true, ..at(1, 100) }, level(100, 1.0));
         let (out, _) = run(&mut r, 300, 30);
         assert_eq!(out.iter().filter(|s| **s == 1.0).count(), 100);
+    }
+
+    #[test]
+    fn one_that_joins_late_inside_its_clip_stays_with_the_session_clock() {
+        let mut r = Renderer::new(1000, 1);
+        let joined = Placed { start_by_boot_ns: 400 * MS, fade_in: true, ..at(1, -30) };
+        r.place(joined, level(50, 0.5));
+        let (out, reports) = run(&mut r, 100, 10);
+        assert_eq!(reports[0], Report::Began { voice: 1, at_boot_ns: 0, late_ns: 30 * MS });
+        // Thirty of its fifty samples belong to time that is gone.
+        assert!(out[20..].iter().all(|s| *s == 0.0), "{out:?}");
+        assert!(out[18] != 0.0);
     }
 
     #[test]

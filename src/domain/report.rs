@@ -14,6 +14,14 @@ use crate::domain::playlist::{ClipKind, Priority};
 use crate::domain::text::{Text, clip_kind_words, outcome_word, priority_words, reason_words};
 use crate::domain::time::{Wall, Zone};
 
+pub mod campaign;
+pub mod diary;
+pub mod docx;
+pub mod gather;
+pub mod html;
+pub mod paper;
+pub mod period;
+
 /// Which rows of the log are wanted. The default is every airing.
 #[derive(Clone, Debug, Default)]
 pub struct RowFilter {
@@ -202,58 +210,7 @@ impl<W: io::Write> CsvSheet<W> {
     /// Adds an airing's row.
     pub fn row(&mut self, row: &Row<'_>) -> io::Result<()> {
         self.lines += 1;
-        let language = self.format.language;
-        let planned = row.time("planned_at").map(|t| self.format.zone.local(t));
-        let date = match planned.map(|p| p.date()) {
-            None => "",
-            Some(date) => {
-                if self.day.as_ref().is_none_or(|(d, _)| *d != date) {
-                    self.day = Some((date, date.format("%d/%m/%Y").to_string()));
-                }
-                self.day.as_ref().map_or("", |(_, text)| text)
-            }
-        };
-        let time = |key: &str| row.time(key).map_or(String::new(), |t| clock_text(self.format.zone.local(t)));
-        let text = |key: &str| row.text(key).unwrap_or_default();
-        let seconds = |key: &str| row.int(key).map_or(String::new(), |ms| self.format.seconds(ms));
-        let relay = row.text("kind").is_some_and(|k| k == "relay");
-        let kind = match row.text("clip_kind") {
-            Some(key) => {
-                ClipKind::ALL.into_iter().find(|k| k.key() == key).map_or(key, |k| clip_kind_words(k, language).into())
-            }
-            None if relay => Text::RelayKind {}.say(language).into(),
-            None => "".into(),
-        };
-        let priority = row.text("priority").map_or("".into(), |key| {
-            let known =
-                [(Priority::Normal, "normal"), (Priority::Priority, "priority"), (Priority::Emergency, "emergency")];
-            known.into_iter().find(|(_, k)| *k == key).map_or(key, |(p, _)| priority_words(p, language).into())
-        });
-        let outcome = row.outcome().map_or_else(|| text("outcome"), |o| outcome_word(o, language).into());
-        let reason = row.reason().map_or_else(|| text("reason"), |r| reason_words(r, language).into());
-        let cells: [Cow<'_, str>; 20] = [
-            self.lines.to_string().into(),
-            date.into(),
-            text("slot_name"),
-            planned.map_or(String::new(), clock_text).into(),
-            time("started_at").into(),
-            time("ended_at").into(),
-            text("clip_id"),
-            text("title"),
-            kind,
-            priority,
-            text("campaign_id"),
-            text("topic_id"),
-            text("doc_number"),
-            seconds("clip_ms").into(),
-            seconds("played_ms").into(),
-            outcome,
-            reason,
-            text("device_id"),
-            text("source"),
-            text("approved_by"),
-        ];
-        for cell in cells {
+        for cell in cells(row, self.lines, &self.format, &mut self.day) {
             self.out.write_field(guarded(cell).as_bytes()).map_err(plain_io)?;
         }
         self.out.write_record(None::<&[u8]>).map_err(plain_io)
@@ -263,6 +220,70 @@ impl<W: io::Write> CsvSheet<W> {
     pub fn finish(self) -> io::Result<W> {
         self.out.into_inner().map_err(|e| e.into_error())
     }
+}
+
+/// A row as the cells under [`headings`]. `day` keeps the last date as text: most rows have the same one.
+pub(crate) fn cells<'r>(
+    row: &Row<'r>,
+    number: u64,
+    format: &Format,
+    day: &mut Option<(chrono::NaiveDate, String)>,
+) -> [Cow<'r, str>; 20] {
+    let language = format.language;
+    let planned = row.time("planned_at").map(|t| format.zone.local(t));
+    let date = planned.map_or(String::new(), |p| {
+        let date = p.date();
+        match day {
+            Some((known, text)) if *known == date => text.clone(),
+            _ => day.insert((date, date.format("%d/%m/%Y").to_string())).1.clone(),
+        }
+    });
+    let time = |key: &str| row.time(key).map_or(String::new(), |t| clock_text(format.zone.local(t)));
+    let text = |key: &str| row.text(key).unwrap_or_default();
+    let seconds = |key: &str| row.int(key).map_or(String::new(), |ms| format.seconds(ms));
+    let outcome = row.outcome().map_or_else(|| text("outcome"), |o| outcome_word(o, language).into());
+    let reason = row.reason().map_or_else(|| text("reason"), |r| reason_words(r, language).into());
+    [
+        number.to_string().into(),
+        date.into(),
+        text("slot_name"),
+        planned.map_or(String::new(), clock_text).into(),
+        time("started_at").into(),
+        time("ended_at").into(),
+        text("clip_id"),
+        text("title"),
+        kind_cell(row, language),
+        priority_cell(row, language),
+        text("campaign_id"),
+        text("topic_id"),
+        text("doc_number"),
+        seconds("clip_ms").into(),
+        seconds("played_ms").into(),
+        outcome,
+        reason,
+        text("device_id"),
+        text("source"),
+        text("approved_by"),
+    ]
+}
+
+fn kind_cell<'r>(row: &Row<'r>, language: Language) -> Cow<'r, str> {
+    let relay = row.text("kind").is_some_and(|k| k == "relay");
+    match row.text("clip_kind") {
+        Some(key) => {
+            ClipKind::ALL.into_iter().find(|k| k.key() == key).map_or(key, |k| clip_kind_words(k, language).into())
+        }
+        None if relay => Text::RelayKind {}.say(language).into(),
+        None => "".into(),
+    }
+}
+
+fn priority_cell<'r>(row: &Row<'r>, language: Language) -> Cow<'r, str> {
+    row.text("priority").map_or("".into(), |key| {
+        let known =
+            [(Priority::Normal, "normal"), (Priority::Priority, "priority"), (Priority::Emergency, "emergency")];
+        known.into_iter().find(|(_, k)| *k == key).map_or(key, |(p, _)| priority_words(p, language).into())
+    })
 }
 
 /// `05:35:35`

@@ -178,6 +178,8 @@ enum Target {
     Emergency(Arc<str>, Arc<str>),
 }
 
+type MakeTarget = fn(Arc<str>, Arc<str>) -> Target;
+
 #[derive(Clone, Debug)]
 enum CompiledWhat {
     Clip {
@@ -198,9 +200,12 @@ struct CompiledItem {
     dates: Dates,
 }
 
+/// Source, id and facts of a clip in a rotation.
+type Member = (Arc<str>, Arc<str>, Option<Arc<ClipFacts>>);
+
 #[derive(Clone, Debug)]
 struct CompiledRotation {
-    clips: Vec<(Arc<str>, Arc<str>, Option<Arc<ClipFacts>>)>,
+    clips: Vec<Member>,
     from: NaiveDate,
 }
 
@@ -398,7 +403,7 @@ impl Programme {
         for (channel, list) in lists.iter().enumerate() {
             let home = &ids[channel];
             for w in &list.withdrawals {
-                let (r, make): (&Ref, fn(Arc<str>, Arc<str>) -> Target) = match &w.what {
+                let (r, make): (&Ref, MakeTarget) = match &w.what {
                     Withdrawn::Clip(r) => (r, Target::Clip),
                     Withdrawn::Offer(r) => (r, Target::Offer),
                     Withdrawn::Slot(r) => (r, Target::Slot),
@@ -613,12 +618,15 @@ struct DayCount {
     uses: u32,
 }
 
+/// When a slot falls due next, its place among those due at once, and its number.
+type Next = (Wall, (u32, u32), usize);
+
 /// Goes through the sessions of a programme in the order of time: session start, list order, file order. Carries
 /// the counts of rotations and offers, which reach back to before the moment asked for (rule R5).
 #[derive(Clone, Debug)]
 pub struct Walk {
     programme: Arc<Programme>,
-    heap: BinaryHeap<Reverse<(Wall, (u32, u32), usize)>>,
+    heap: BinaryHeap<Reverse<Next>>,
     rotation_uses: Vec<u64>,
     offer_days: Vec<DayCount>,
     /// Sessions (start, slot) that were fixed before some offer of theirs came into force, and when they were.

@@ -2,7 +2,7 @@
 //! happens to the box on the way - power cuts, a device that goes, a clock that jumps, people - comes in as
 //! incidents. Same input, same rows.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::airing::{Airing, Entry, Reason, Write};
@@ -107,7 +107,7 @@ struct World {
     offset_ms: i64,
     clock: ClockState,
     programme: Arc<Programme>,
-    bad: HashMap<String, Reason>,
+    bad: BTreeMap<String, Reason>,
     next_boot: Option<(i64, ClockState)>,
     wake: Wall,
     played: u64,
@@ -166,6 +166,7 @@ impl World {
                 let now = self.now(truth);
                 let playout = self.playout.take()?;
                 let mut saved = playout.saved();
+                let rebooted = absence == Absence::PowerOff;
                 let mut absence = absence;
                 let noted_ms = match playout.unsettled() {
                     // Nobody knew the time since the last absence: it is all one, for the graver reason.
@@ -181,7 +182,7 @@ impl World {
                 };
                 self.planned = playout.planned();
                 let past = Past { saved, absence, noted_ms, planned: self.planned.clone() };
-                if absence == Absence::PowerOff {
+                if rebooted {
                     self.booted = back;
                     self.boot += 1;
                 }
@@ -190,10 +191,9 @@ impl World {
                     self.clock = clock;
                 }
                 let wall = self.now(back).wall();
-                self.playout = Some(Playout::new(self.programme.clone(), settings(), Some(past), wall));
-                for (clip, fault) in self.bad.clone() {
-                    self.step(back, Event::Clip { clip, fault: Some(fault) });
-                }
+                let mut playout = Playout::new(self.programme.clone(), settings(), Some(past), wall);
+                self.bad.iter().for_each(|(clip, fault)| playout.clip_fault(clip, Some(*fault)));
+                self.playout = Some(playout);
                 self.step(back, Event::Tick);
                 return Some(back);
             }
@@ -271,7 +271,7 @@ pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehear
         offset_ms: 0,
         clock: rehearsal.clock,
         programme,
-        bad: HashMap::new(),
+        bad: BTreeMap::new(),
         next_boot: None,
         wake: from,
         played: 0,
@@ -285,15 +285,15 @@ pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehear
     loop {
         let next_incident = incidents.peek().map(|(at, _)| *at);
         // Incidents come before what else falls due in the same instant.
-        if let Some(at) = next_incident.filter(|at| *at <= world.wake) {
-            if let Some((_, incident)) = incidents.next() {
-                if at < truth && !incident.happens_to_a_box_that_is_off(truth) {
-                    continue;
-                }
-                truth = truth.max(at);
-                truth = world.happens(truth, incident).unwrap_or(truth);
+        if let Some(at) = next_incident.filter(|at| *at <= world.wake)
+            && let Some((_, incident)) = incidents.next()
+        {
+            if at < truth && !incident.happens_to_a_box_that_is_off(truth) {
                 continue;
             }
+            truth = truth.max(at);
+            truth = world.happens(truth, incident).unwrap_or(truth);
+            continue;
         }
         let wall = truth + world.offset_ms;
         let unsettled = world.playout.as_ref().is_some_and(|p| p.stage().has_unsettled_before(rehearsal.to));

@@ -20,6 +20,9 @@ use crate::domain::time::{ClockState, SECOND_MS, Wall};
 /// An item that is due may still begin within its second (rule R6: missed when its second has passed).
 const ITS_SECOND_MS: i64 = SECOND_MS;
 
+/// What has no second of its own to keep waits so long for a device that opens slowly, milliseconds.
+const DEVICE_PATIENCE_MS: i64 = 10 * SECOND_MS;
+
 /// So much of a clip, in per cent, must have been accepted to count as aired (invariant 5).
 const AIRED_PERCENT: i64 = 98;
 
@@ -58,7 +61,6 @@ impl Causes {
             (Reason::QuietHours, Reason::QuietHours),
             (Reason::Emergency, Reason::Emergency),
             (Reason::HardStart, Reason::HardStart),
-            (Reason::Overlap, Reason::HardStart),
             (Reason::DeviceLost, Reason::DeviceLost),
             (Reason::HookFailed, Reason::DeviceLost),
         ]
@@ -245,6 +247,15 @@ impl Run {
         !self.joined && self.kind != Kind::Emergency && self.first() == Some(item)
     }
 
+    /// Whether an item comes after a first one that may still begin late: the whole session moves with that one, so
+    /// nothing after it is past yet.
+    fn may_still_shift(&self, item: usize, at: Wall) -> bool {
+        !self.joined
+            && self.kind != Kind::Emergency
+            && self.first().is_some_and(|first| first < item)
+            && at <= self.session.start + self.window_ms()
+    }
+
     /// The last moment at which an item might begin.
     fn last_moment(&self, item: usize) -> Wall {
         if self.is_relay() {
@@ -371,6 +382,9 @@ struct EmergencyRun {
     finished: bool,
     causes: Causes,
     bad: Option<Reason>,
+    /// Another emergency had this id before: its first sounding, and how many airings bear its name.
+    #[serde(default)]
+    before: Option<(Wall, u32)>,
 }
 
 /// A voice that was told to end and has not reported yet.
@@ -492,9 +506,9 @@ pub struct Stage {
     pub absence: Option<Absence>,
     /// What the outside allows.
     pub conditions: Conditions,
-    /// The run whose voice ended at this very instant: its next item follows without a gap.
+    /// The run and item whose voice ended at this very instant: what comes next in it follows without a gap.
     #[serde(skip)]
-    just_ended: Option<RunName>,
+    just_ended: Option<(RunName, usize)>,
     /// Something was made to end at this very instant: what begins takes over from it.
     #[serde(skip)]
     just_cut: bool,
@@ -623,6 +637,11 @@ impl Stage {
                     finished: plan.until <= plan.since,
                     causes: Causes::default(),
                     bad: None,
+                    before: self
+                        .emergencies
+                        .iter()
+                        .find(|e| e.plan.source == plan.source && e.plan.id == plan.id)
+                        .map(|e| (e.first.unwrap_or(e.plan.from.max(e.plan.since)), e.soundings)),
                     plan: plan.clone(),
                 },
             });
@@ -632,11 +651,9 @@ impl Stage {
 
     /// The wall clock was stepped: what sounds goes on by the boot clock.
     pub fn clock_stepped(&mut self, step_ms: i64, now: Wall) {
-        if let Some(voice) = &mut self.voice {
-            if !voice.relay {
-                voice.at = voice.at + step_ms;
-                voice.ends_at = voice.ends_at + step_ms;
-            }
+        if let Some(voice) = self.voice.as_mut().filter(|v| !v.relay) {
+            voice.at = voice.at + step_ms;
+            voice.ends_at = voice.ends_at + step_ms;
         }
         self.now = self.now.min(now);
     }
@@ -677,10 +694,8 @@ impl Stage {
                 }
             }
         }
-        if let Some(voice) = &self.voice {
-            if ideal || voice.relay {
-                consider(voice.ends_at);
-            }
+        if let Some(voice) = self.voice.as_ref().filter(|v| ideal || v.relay) {
+            consider(voice.ends_at);
         }
         if !self.is_empty() || self.emergencies.iter().any(|e| !e.finished) {
             match programme.quiet.quiet_until(now) {
@@ -771,8 +786,8 @@ impl Stage {
         }
         let quiet = !run.passes_quiet && light.programme.quiet.quiet_until(at).is_some();
         let withdrawn = self.is_withdrawn(run, voice.item, at, light.programme);
-        if at < light.live_from {
-            // A moment the clock leapt over: what sounds sounds now, and is judged by now.
+        if at < voice.at {
+            // A moment the clock leapt over: what sounds began after it.
             return;
         }
         if withdrawn {
@@ -795,8 +810,9 @@ impl Stage {
     pub fn cut_voice(&mut self, at: Wall, reason: Reason, light: &Light, out: &mut Vec<Decision>) {
         let Some(voice) = self.voice.clone() else { return };
         self.just_cut |= !voice.relay;
-        // Nothing ends in the past, though the clock may have leapt over the moment that decided it.
-        let at = if light.ideal { at.max(light.live_from) } else { at };
+        // Nothing ends in the past, though the clock may have leapt over the moment that decided it; but the speaker
+        // keeps the quiet edge by itself.
+        let at = if light.ideal && reason != Reason::QuietHours { at.max(light.live_from) } else { at };
         if light.ideal || voice.relay {
             let played = (at - voice.at).max(0);
             self.voice_ended(&voice, at, played, Some(reason), light, out);
@@ -821,7 +837,10 @@ impl Stage {
         if self.voice.as_ref().is_some_and(|v| v.airing_id == voice.airing_id) {
             self.voice = None;
         }
-        self.just_ended = Some(voice.run.clone());
+        if reason.is_none() {
+            // What was cut leaves a hole and no seam.
+            self.just_ended = Some((voice.run.clone(), voice.item));
+        }
         if voice.relay {
             out.push(Decision::RelayEnds);
         }
@@ -950,13 +969,24 @@ impl Stage {
                     // The session clock runs on; what comes later is later.
                     break;
                 }
+                if planned.forbidden.is_none() && run.may_still_shift(index, at) {
+                    continue;
+                }
                 let withdrawn = self.is_withdrawn(run, index, at, light.programme);
                 let quiet = !run.passes_quiet && light.programme.quiet.quiet_until(at).is_some();
+                let begins_quiet = quiet && !run.is_relay() && run.may_be_first(index);
                 let never = planned.forbidden.is_some()
                     || item.bad.is_some()
                     || (withdrawn && item.began.is_none())
                     // Quiet hours are nothing to wait out: a session that begins in them does not shift (rule R3).
-                    || (quiet && !run.is_relay() && run.may_be_first(index) && !run.session.resume);
+                    || (begins_quiet && !run.session.resume);
+                if begins_quiet && run.session.resume {
+                    // It may be taken up when they end, in its own time.
+                    if let Some(run) = self.run_mut(&name) {
+                        run.joined = true;
+                    }
+                    continue;
+                }
                 if at > run.last_moment(index) || never {
                     if withdrawn || quiet {
                         let causes = self.causes_for(run, index, at, light);
@@ -1153,7 +1183,9 @@ impl Stage {
             if e.finished {
                 continue;
             }
+            // An id that is used again while its last round lasts is another emergency: it waits.
             let own_round = self.round.is_some()
+                && e.first.is_some()
                 && self.round_of.as_ref().is_some_and(|(s, i)| *s == e.plan.source && *i == e.plan.id);
             if at >= e.plan.until {
                 let never = e.first.is_none();
@@ -1176,6 +1208,7 @@ impl Stage {
                 continue;
             }
             if self.round.is_some() {
+                self.emergencies[index].causes.add(Reason::Emergency);
                 continue;
             }
             let mut probe = self.emergency_run(index, at, light.programme);
@@ -1241,7 +1274,9 @@ impl Stage {
         );
         run.passes_quiet = plan.passes_quiet;
         run.id_start = e.first.unwrap_or(start);
-        run.id_offset = e.soundings;
+        // Names tell seconds apart, no less: two that begin in the same one share their numbers.
+        let same_second = |first: Wall| first.0.div_euclid(SECOND_MS) == run.id_start.0.div_euclid(SECOND_MS);
+        run.id_offset = e.soundings + e.before.filter(|(first, _)| same_second(*first)).map_or(0, |(_, n)| n);
         run.claimed = true;
         run
     }
@@ -1318,11 +1353,10 @@ impl Stage {
         if run.items.iter().any(|i| i.progress == Progress::Sounding) {
             return None;
         }
-        let follows = self.just_ended.as_ref() == Some(&name);
         for index in 0..run.items.len() {
             let item = &run.items[index];
             let due = run.due(index);
-            let early = if follows { ITS_SECOND_MS } else { 0 };
+            let early = if self.follows(&name, run, index) { ITS_SECOND_MS } else { 0 };
             if due + -early > at {
                 return None;
             }
@@ -1351,6 +1385,13 @@ impl Stage {
         None
     }
 
+    /// Whether an item comes right after the one that ended at this instant: a hole between them is no seam.
+    fn follows(&self, name: &RunName, run: &Run, index: usize) -> bool {
+        self.just_ended.as_ref().is_some_and(|(ended, item)| {
+            ended == name && *item < index && run.session.items[item + 1..index].iter().all(|p| p.length_ms == 0)
+        })
+    }
+
     /// Lets sound begin: of the round, else of the session that has the floor.
     fn begin(&mut self, at: Wall, light: &Light, out: &mut Vec<Decision>) {
         if self.absence.is_some() || at < light.live_from {
@@ -1364,7 +1405,9 @@ impl Stage {
                 None => return,
             }
         };
-        if self.voice.as_ref().is_some_and(|v| v.run != RunName::Manual) {
+        // Manual play ranks lowest, an emergency highest: only these cut here. Sessions are cut by taking over.
+        let keeps = |v: &Voice| v.run != RunName::Manual && (name != RunName::Round || v.run == RunName::Round);
+        if self.voice.as_ref().is_some_and(keeps) {
             return;
         }
         let Some(run) = self.run(&name) else { return };
@@ -1374,7 +1417,7 @@ impl Stage {
         if causes.any() {
             return;
         }
-        let follows = self.just_ended.as_ref() == Some(&name);
+        let follows = self.follows(&name, run, index);
         let id = run.airing_id(index, light.programme);
         let armed = light.armed.contains(&id);
         let due = run.due(index);
@@ -1392,7 +1435,6 @@ impl Stage {
             return;
         }
         if self.voice.is_some() {
-            // Manual play ranks lowest: it is cut by anything due.
             let reason = if name == RunName::Round { Reason::Emergency } else { Reason::HardStart };
             self.cut_voice(begins, reason, light, out);
         }
@@ -1416,6 +1458,10 @@ impl Stage {
         if run.may_be_first(index) && run.kind != Kind::Manual {
             if offset == 0 && !run.is_relay() {
                 run.shift_ms = begins - run.session.start;
+                if run.shift_ms > 0 {
+                    // Their time is another one now: what kept them from sounding before it does not count.
+                    run.items.iter_mut().skip(index + 1).for_each(|i| i.causes = Causes::default());
+                }
             }
             run.joined = true;
         }
@@ -1452,7 +1498,12 @@ impl Stage {
                 airing_id: airing_id.clone(),
                 clip,
                 at: begins,
-                start_by: if resumable { last } else { last.max(begins + (ITS_SECOND_MS - 1)) },
+                start_by: match run.kind {
+                    // These begin as soon as the device lets them.
+                    Kind::Manual | Kind::Emergency => begins + DEVICE_PATIENCE_MS,
+                    _ if resumable => last,
+                    _ => last.max(begins + (ITS_SECOND_MS - 1)),
+                },
                 offset_ms: offset,
                 gain_db: planned.gain_db,
                 seam: follows,
@@ -1506,7 +1557,10 @@ impl Stage {
         let Some(voice) = self.voice.as_mut().filter(|v| v.airing_id == airing_id) else { return false };
         voice.begun = true;
         let at = Wall(wall_ns.div_euclid(1_000_000));
-        voice.ends_at = voice.ends_at + (at - voice.at);
+        // One that joined inside its clip skipped what it came too late for: it ends when it was to end.
+        if voice.offset_ms == 0 {
+            voice.ends_at = voice.ends_at + (at - voice.at);
+        }
         voice.at = at;
         let (name, index) = (voice.run.clone(), voice.item);
         if let Some(run) = self.run_mut(&name) {
@@ -1536,7 +1590,9 @@ impl Stage {
             self.voice_ended(&voice, at, played_ms, fault, light, out);
         } else if let Some(i) = self.dying.iter().position(|d| d.voice.airing_id == airing_id) {
             let dying = self.dying.remove(i);
-            self.voice_ended(&dying.voice, at, played_ms, fault.or(Some(dying.reason)), light, out);
+            // Why it was told to end is known better here than to the speaker, unless something broke meanwhile.
+            let broke = fault.filter(|f| matches!(f, Reason::DeviceLost | Reason::ClipBad | Reason::ClipMissing));
+            self.voice_ended(&dying.voice, at, played_ms, broke.or(Some(dying.reason)), light, out);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Checks that need the whole station: config, the commune's own list and the lists from above together. Each file
 //! has been read and is well formed; here it shows whether they fit each other.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{NaiveDate, TimeDelta};
@@ -13,6 +12,9 @@ use crate::domain::findings::{FileRole, Finding, Severity};
 use crate::domain::playlist::{
     At, Clip, LOCAL, List, Offer, Priority, Ref, Skip, Slot, SlotKind, What, When, Withdrawn, known,
 };
+use crate::domain::quota;
+use crate::domain::report::campaign::CampaignFacts;
+use crate::domain::schedule::{InForce, Programme};
 use crate::domain::text::Text;
 use crate::domain::time::{DAY_MS, Wall, Zone};
 
@@ -59,12 +61,16 @@ pub fn check_station(
         }
     }
     let mut checker = Checker { config, lists, today, found: Vec::new() };
+    if config.local.is_none() {
+        checker.add(FileRole::Station, Finding::advice("no_local", 0..0, Text::NoLocalTable {}));
+    }
     checker.names();
     checker.references();
     checker.quiet();
     if local.is_some() || config.local.is_none() {
         // A list that is refused for now has no places: its own findings say what to do.
         checker.offers();
+        checker.quotas();
     }
     checker.gains();
     checker.permissions();
@@ -164,12 +170,16 @@ impl<'a> Checker<'a> {
                 }
                 _ => Text::MissingAbove { id: r.id.to_string(), source: source.into() },
             };
-            let hint = match nearest(&r.id, ids.iter().copied()) {
-                Some(near) => Text::WriteId { id: format!("{source}/{near}") },
-                None => known(&r.id, &ids),
-            };
             // What comes from above may come and go: no reason to refuse the commune's list.
-            self.add(held.role, Finding::warning("unknown_ref", r.span.clone(), text).hint(hint));
+            let mut finding = Finding::warning("unknown_ref", r.span.clone(), text);
+            // Looking for the nearest of thousands, thousands of times, would take minutes.
+            if self.found.len() < 50 {
+                finding = finding.hint(match nearest(&r.id, ids.iter().copied()) {
+                    Some(near) => Text::WriteId { id: format!("{source}/{near}") },
+                    None => known(&r.id, &ids),
+                });
+            }
+            self.add(held.role, finding);
         }
     }
 
@@ -236,11 +246,13 @@ impl<'a> Checker<'a> {
             let next = recurrence.next_after((*begin).max(from) + -1, zone);
             let Some(at) = next else { break };
             if at < *end {
-                let (slot_id, time, date) = (slot.id.to_string(), clock(at), day(zone, at));
+                let (slot_id, time, date, iso) = (slot.id.to_string(), clock(at), day(zone, at), iso(zone, at));
                 let (quiet_from, to) = (clock(*begin), clock(*end));
                 let text = match slot.kind {
-                    SlotKind::Session => Text::SlotInQuiet { slot: slot_id, time, date, from: quiet_from, to },
-                    SlotKind::Relay { .. } => Text::RelayInQuiet { slot: slot_id, time, date, from: quiet_from, to },
+                    SlotKind::Session => Text::SlotInQuiet { slot: slot_id, time, date, iso, from: quiet_from, to },
+                    SlotKind::Relay { .. } => {
+                        Text::RelayInQuiet { slot: slot_id, time, date, iso, from: quiet_from, to }
+                    }
                 };
                 let until = stretches.get(index + 1).map_or_else(|| clock(*begin), |(next, _)| clock(*next));
                 let hint =
@@ -255,7 +267,8 @@ impl<'a> Checker<'a> {
         for (begin, _) in stretches.iter().filter(|(begin, _)| *begin > from) {
             let Some(at) = recurrence.next_after(*begin + -length, zone) else { break };
             if at < *begin {
-                let text = Text::RelayIntoQuiet { slot: slot.id.to_string(), date: day(zone, at), at: clock(*begin) };
+                let (date, iso) = (day(zone, at), iso(zone, at));
+                let text = Text::RelayIntoQuiet { slot: slot.id.to_string(), date, iso, at: clock(*begin) };
                 self.add(held.role, Finding::warning("quiet_hours", slot.span.clone(), text));
                 return;
             }
@@ -309,6 +322,37 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Campaigns that cannot reach their quota. Where an offer has no place at all, that has been said already.
+    fn quotas(&mut self) {
+        if self.found.iter().any(|(_, f)| f.code == "offer_without_place") {
+            return;
+        }
+        let facts = |held: &Held<'a>| -> Vec<CampaignFacts> {
+            held.list.campaigns.iter().map(|c| CampaignFacts::of_list(held.id, c)).collect()
+        };
+        let all: Vec<CampaignFacts> = self.lists.iter().flat_map(facts).collect();
+        if quota::days_ahead(&all, self.today, AHEAD_DAYS as u32).is_none() {
+            return;
+        }
+        let in_force = self.lists.iter().map(|held| InForce {
+            source: held.id.into(),
+            list: Arc::new(held.list.clone()),
+            since: Wall::default(),
+        });
+        let in_force: Vec<_> = in_force.collect();
+        // A slot that cannot be understood is a finding of its own.
+        let Ok(programme) = Programme::new(Arc::new(self.config.clone()), &in_force) else { return };
+        let programme = Arc::new(programme);
+        for held in self.lists.clone() {
+            let short = quota::short_ahead(&programme, &facts(&held), self.today, AHEAD_DAYS as u32);
+            for short in short {
+                let campaign = held.list.campaigns.iter().find(|c| short.campaign.ends_with(&format!("/{}", c.id)));
+                let span = campaign.map(|c| c.span.clone()).unwrap_or_default();
+                self.add(held.role, Finding::warning("quota_short", span, short.text()).hint(Text::QuotaMore {}));
+            }
+        }
+    }
+
     fn has_place(&self, of: &Held<'a>, offer: &Offer) -> bool {
         let first = offer.dates.from.map_or(self.today, |from| from.max(self.today));
         let dates: Vec<NaiveDate> = first
@@ -336,22 +380,23 @@ impl<'a> Checker<'a> {
     fn gains(&mut self) {
         for held in self.lists.clone() {
             for slot in self.slots_of(&held) {
-                let mut said: HashSet<Arc<str>> = HashSet::new();
-                for (clip, gain) in self.slot_gains(&held, slot) {
-                    let out_of_place = gain < LEAST_GAIN_DB || gain > 0.0;
-                    if !out_of_place || !said.insert(clip.id.clone()) {
-                        continue;
-                    }
-                    let (sum, clip, name) = (format!("{gain:.1}"), clip.id.to_string(), slot.id.to_string());
-                    let finding = if gain < LEAST_GAIN_DB {
-                        let text = Text::GainTooLow { sum, clip, slot: name };
-                        Finding::error("gain_sum", slot.span.clone(), text)
-                    } else {
-                        let text = Text::GainTooHigh { sum, clip, slot: name };
-                        Finding::advice("gain_sum", slot.span.clone(), text)
-                    };
-                    self.add(held.role, finding.hint(Text::GainParts {}));
-                }
+                // One clip stands for all: the quietest, else the loudest.
+                let sums = self.slot_gains(&held, slot);
+                let quietest = sums.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+                let loudest = sums.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
+                let words =
+                    |(clip, gain): (&Clip, f64)| (format!("{gain:.1}"), clip.id.to_string(), slot.id.to_string());
+                let span = slot.span.clone();
+                let finding = if let Some(sum) = quietest.filter(|(_, gain)| *gain < LEAST_GAIN_DB) {
+                    let (sum, clip, slot) = words(sum);
+                    Finding::error("gain_sum", span, Text::GainTooLow { sum, clip, slot })
+                } else if let Some(sum) = loudest.filter(|(_, gain)| *gain > 0.0) {
+                    let (sum, clip, slot) = words(sum);
+                    Finding::advice("gain_sum", span, Text::GainTooHigh { sum, clip, slot })
+                } else {
+                    continue;
+                };
+                self.add(held.role, finding.hint(Text::GainParts {}));
             }
         }
     }
@@ -433,6 +478,10 @@ impl<'a> Checker<'a> {
             }
         }
     }
+}
+
+fn iso(zone: Zone, at: Wall) -> String {
+    zone.date(at).to_string()
 }
 
 fn day(zone: Zone, at: Wall) -> String {

@@ -294,19 +294,19 @@ sentences! {
     LogKeptShort { months: u32 } => "nhật ký chỉ giữ {months} tháng; thông thường phải giữ 24 tháng", "the log is kept only {months} months; 24 are usual";
     AudioKeptShort { months: u32 } => "bài đã phát chỉ giữ {months} tháng; thông thường phải giữ 6 tháng", "aired audio is kept only {months} months; 6 are usual";
     // The station as a whole (domain/station.rs).
-    SlotInQuiet { slot: String, time: String, date: String, from: String, to: String } =>
+    SlotInQuiet { slot: String, time: String, date: String, iso: String, from: String, to: String } =>
         "buổi phát \"{slot}\" lúc {time} ngày {date} rơi vào giờ không phát loa ({from}-{to})",
-        "the slot \"{slot}\" at {time} on {date} falls into quiet hours ({from}-{to})";
-    RelayInQuiet { slot: String, time: String, date: String, from: String, to: String } =>
+        "the slot \"{slot}\" at {time} on {iso} falls into quiet hours ({from}-{to})";
+    RelayInQuiet { slot: String, time: String, date: String, iso: String, from: String, to: String } =>
         "buổi tiếp sóng \"{slot}\" lúc {time} ngày {date} rơi vào giờ không phát loa ({from}-{to})",
-        "the relay \"{slot}\" at {time} on {date} falls into quiet hours ({from}-{to})";
+        "the relay \"{slot}\" at {time} on {iso} falls into quiet hours ({from}-{to})";
     MoveSlot { to: String, from: String } =>
         "đổi giờ phát vào khoảng {to}-{from}; nếu có quyết định cho phép, sửa [quiet_hours] hoặc thêm [[quiet_open]] trong station.toml",
         "choose a time between {to} and {from}; where a decision allows it, change [quiet_hours] or add [[quiet_open]] in station.toml";
     SourceSlotInQuiet {} => "buổi của nguồn sẽ bị chặn (blocked, quiet_hours); báo cho đơn vị gửi", "the source's session will be blocked (quiet_hours); tell the sender";
-    RelayIntoQuiet { slot: String, date: String, at: String } =>
+    RelayIntoQuiet { slot: String, date: String, iso: String, at: String } =>
         "buổi tiếp sóng \"{slot}\" ngày {date} kéo sang giờ không phát loa: sẽ bị ngắt lúc {at}",
-        "the relay \"{slot}\" on {date} runs into quiet hours: it will be cut at {at}";
+        "the relay \"{slot}\" on {iso} runs into quiet hours: it will be cut at {at}";
     NoSuchSecond { slot: String, text: String } => "buổi phát \"{slot}\": giờ {text} không tồn tại (đổi giờ mùa hè), hôm đó không phát", "the slot \"{slot}\": the time {text} does not exist (summer time), it does not air that day";
     MissingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\": sẽ không phát", "the list of \"{source}\" has no \"{id}\": it will not air";
     NothingAbove { id: String, source: String } => "danh sách của \"{source}\" không có \"{id}\"", "the list of \"{source}\" has no \"{id}\"";
@@ -410,14 +410,46 @@ sentences! {
         "cannot read or write the log \"{file}\": {why}\n  look at the card or disk";
     /// The kind of a relay window in the sheet.
     RelayKind {} => "Tiếp sóng", "Relay";
-    /// A format that is not there yet.
-    ExportNotYet { format: String } =>
-        "chưa có định dạng \"{format}\"\n  dùng --format csv hoặc --format jsonl",
-        "the format \"{format}\" is not there yet\n  use --format csv or --format jsonl";
     /// A format nobody knows.
     ExportUnknownFormat { format: String } =>
-        "không có định dạng \"{format}\"\n  dùng --format csv hoặc --format jsonl",
-        "no format \"{format}\"\n  use --format csv or --format jsonl";
+        "không có định dạng \"{format}\"\n  dùng --format csv, jsonl, xlsx hoặc html",
+        "no format \"{format}\"\n  use --format csv, jsonl, xlsx or html";
+    /// More rows than Excel takes.
+    ExportTooManyRows { most: u32 } =>
+        "Excel chỉ nhận {most} dòng trong một trang tính, nhật ký có nhiều hơn\n  xuất từng tháng bằng --from và --to, hoặc dùng --format csv",
+        "Excel takes {most} rows in a sheet, the log has more\n  export month by month with --from and --to, or use --format csv";
+    /// Title of an exported page or workbook.
+    ExportTitle {} => "Nhật ký phát thanh", "Airing log";
+    /// Name of the sheet with the rows.
+    ExportSheet {} => "Nhật ký", "Log";
+    /// Name of the sheet with totals.
+    ExportTotals {} => "Tổng hợp", "Totals";
+    /// Under the title of an exported page.
+    ExportMade { at: String, log: String } => "Lập lúc {at}; nhật ký {log}", "Made at {at}; log {log}";
+    /// The last line of an exported page.
+    ExportRows { rows: u64 } => "Số dòng: {rows}", "Rows: {rows}";
+    /// Heading of totals.
+    TotalRows {} => "Số dòng", "Rows";
+    /// Heading of totals.
+    TotalPlayed {} => "Đã phát (giây)", "Played (s)";
+    /// Heading of totals.
+    TotalAired {} => "Số lượt phát đủ", "Aired";
+    /// Heading of totals.
+    TotalAiredSeconds {} => "Thời lượng (giây)", "Length (s)";
+    /// Heading of totals.
+    TotalCut {} => "Phát dở, bị ngắt", "Cut short";
+    /// Heading of totals.
+    TotalCutSeconds {} => "Đã phát dở (giây)", "Cut short (s)";
+    /// Heading of totals.
+    TotalNotBegun {} => "Không phát", "Not begun";
+    /// The line of everything together.
+    TotalAll {} => "Tất cả", "All";
+    /// Rows that do not count.
+    TotalNotCounted { rows: u64 } =>
+        "{rows} dòng chạy thử không ra loa không tính vào số lượt phát dưới đây",
+        "{rows} rows of trial runs do not count in the airings below";
+    /// Heading of totals.
+    HeadCampaign {} => "Đợt tuyên truyền", "Campaign";
     /// A chain is only jsonl, and only whole.
     ExportChainAlone {} =>
         "--chain cần --format jsonl và không đi cùng --campaign, --slot, --outcome, --source\n  chuỗi chỉ chứng minh được khi đủ mọi dòng",
@@ -550,6 +582,62 @@ sentences! {
         "planned time or audio differ from the fixed plan";
     /// A rule.
     RuleTail {} => "các dòng cuối đã bị cắt", "the last rows were cut off";
+
+    // ---- reports and quotas (domain/report/, domain/quota.rs, cli/report.rs)
+    /// A campaign cannot reach its quota on a day.
+    QuotaShort { campaign: String, date: String, planned: u32, quota: u32 } =>
+        "không đạt chỉ tiêu: \"{campaign}\" ngày {date} chỉ có {planned} lượt phát trong lịch, chỉ tiêu {quota}",
+        "quota out of reach: \"{campaign}\" on {date} has {planned} airings planned, the quota is {quota}";
+    /// On several days.
+    QuotaShortDays { campaign: String, date: String, planned: u32, quota: u32, days: u32 } =>
+        "không đạt chỉ tiêu trong {days} ngày: \"{campaign}\" từ ngày {date} chỉ có {planned} lượt phát trong lịch, chỉ tiêu {quota}",
+        "quota out of reach on {days} days: \"{campaign}\" from {date} has {planned} airings planned, the quota is {quota}";
+    /// What helps.
+    QuotaMore {} =>
+        "thêm {{ offers = \"priority\" }} vào một buổi phát của ngày ấy trong local.toml, hoặc báo đơn vị gửi tăng sessions_per_day",
+        "add {{ offers = \"priority\" }} to a session of that day in local.toml, or ask the source for more sessions_per_day";
+    /// How far a campaign came in a rehearsal.
+    QuotaStanding { campaign: String, aired: u32, planned: u32, quota: u32, reached: u32, days: u32 } =>
+        "Đợt \"{campaign}\": phát đủ {aired} lượt, theo lịch {planned}, chỉ tiêu {quota}; đạt chỉ tiêu {reached}/{days} ngày",
+        "Campaign \"{campaign}\": {aired} aired, {planned} planned, quota {quota}; quota reached on {reached}/{days} days";
+    /// A note is in the log.
+    NoteWritten {} => "Đã ghi vào nhật ký", "Written into the log";
+    /// A note without words.
+    NoteEmpty {} =>
+        "ghi chú không có chữ nào\n  Viết: loaxa note \"mất điện cả xã từ 14 giờ\" --by \"Nguyễn Văn A\"",
+        "the note has no words\n  Write: loaxa note \"mất điện cả xã từ 14 giờ\" --by \"Nguyễn Văn A\"";
+    /// A note that is too long.
+    NoteTooLong { most: usize } =>
+        "ghi chú dài quá {most} chữ cái\n  Tách thành nhiều ghi chú",
+        "the note is longer than {most} characters\n  Make several of it";
+    /// No such week.
+    ReportBadWeek { value: String } =>
+        "--week \"{value}\" không phải là tuần\n  Viết như 2022-W40",
+        "--week \"{value}\" is no week\n  Write it like 2022-W40";
+    /// No such month.
+    ReportBadMonth { value: String } =>
+        "--ending \"{value}\" không phải là tháng\n  Viết như 2022-10",
+        "--ending \"{value}\" is no month\n  Write it like 2022-10";
+    /// No rows of the campaign and no list that has it.
+    ReportNoCampaign { id: String, known: String } =>
+        "không có đợt tuyên truyền \"{id}\" trong danh sách nào hay trong nhật ký\n  Đang có: {known}",
+        "no list and no row knows the campaign \"{id}\"\n  There are: {known}";
+    /// A plain id that several sources use.
+    ReportManyCampaigns { id: String, known: String } =>
+        "nhiều đợt tuyên truyền có mã \"{id}\"\n  Viết rõ đơn vị gửi: {known}",
+        "several campaigns have the id \"{id}\"\n  Say whose: {known}";
+    /// A file from the command line cannot be read.
+    ReportCannotRead { file: String, why: String } =>
+        "không đọc được \"{file}\": {why}\n  Tệp phải do loaxa export --format jsonl --chain ghi ra",
+        "cannot read \"{file}\": {why}\n  It must be a file written by loaxa export --format jsonl --chain";
+    /// The report is there.
+    ReportWritten { file: String } => "Đã ghi \"{file}\"", "Wrote \"{file}\"";
+    /// A report that would go to a terminal.
+    ReportNeedsFile { format: String } =>
+        "định dạng {format} cần -o TỆP\n  Viết như: -o bao-cao.{format}",
+        "the format {format} needs -o FILE\n  As in: -o bao-cao.{format}";
+    /// Something a report says about its rows, on stderr as well.
+    ReportNotice { text: String } => "CẢNH BÁO: {text}", "CẢNH BÁO: {text}";
 
     // ---- lists from above (edge/http.rs, edge/clip_store.rs, daemon/sync.rs, publishing)
     /// A source without a key.
@@ -1252,6 +1340,48 @@ sentences! {
     EditNoBackup { file: String } => "không có bản trước nào của \"{file}\"", "there is no version before of \"{file}\"";
 
     // ---- commands (cli/)
+    /// The demo begins.
+    DemoBegins { dir: String } =>
+        "BẢN THỬ (LOAXA_TRIAL=1): mọi tệp nằm trong {dir}",
+        "TRIAL (LOAXA_TRIAL=1): everything is in {dir}";
+    /// The folder holds a demo.
+    DemoFolderTaken { dir: String } =>
+        "thư mục \"{dir}\" đã có một lần chạy thử\n  Chọn thư mục khác cho --keep",
+        "\"{dir}\" holds an earlier demo\n  Choose another folder for --keep";
+    /// A step did not work.
+    DemoStepFailed { command: String, said: String } =>
+        "bước \"loaxa {command}\" không xong:\n{said}",
+        "the step \"loaxa {command}\" failed:\n{said}";
+    /// Keys made, list published.
+    DemoPublished { key: String } =>
+        "1. Tỉnh tạo khóa và phát hành danh sách; khóa công khai: {key}",
+        "1. The province made keys and published its list; public key: {key}";
+    /// Served.
+    DemoServes { url: String } =>
+        "2. Máy chủ web của tỉnh: {url}",
+        "2. The province's web server: {url}";
+    /// Synced.
+    DemoSynced { serial: u64 } =>
+        "3. Đài xã đã nhận bản mới số {serial}, kiểm tra chữ ký và từng tệp âm thanh",
+        "3. The commune's station received list {serial} and checked its signature and every clip";
+    /// The session's start.
+    DemoStarts { at: String, device: String } =>
+        "4. Buổi thử bắt đầu đúng {at} (đầu ra: {device})",
+        "4. The session starts at {at} sharp (output: {device})";
+    /// Waited in vain.
+    DemoWaits { what: String, log: String } =>
+        "chờ mãi không thấy \"{what}\"\n  Xem {log}",
+        "waited in vain for \"{what}\"\n  See {log}";
+    /// Nothing was heard.
+    DemoSilent { device: String } =>
+        "Không phát ra loa (đầu ra {device}): các lượt này không tính vào chỉ tiêu",
+        "Nothing came out of a loudspeaker (output {device}): these airings count in no quota";
+    /// Not everything aired.
+    DemoFailed {} =>
+        "có bài không phát đủ hoặc nhật ký không nguyên vẹn",
+        "something did not air whole, or the log is not whole";
+    /// Heading.
+    HeadStartError {} => "Lệch giờ", "Start error";
     /// Nobody listens on the socket.
     NoDaemon { dir: String } =>
         "chương trình phát thanh không chạy (thư mục dữ liệu \"{dir}\")\n  Khởi động: sudo systemctl start loaxa",

@@ -532,6 +532,19 @@ impl AiringLog {
         self.stored(row)
     }
 
+    /// The last row that the daemon wrote: notes may be written while it does not run, and say nothing of when it
+    /// ended.
+    pub fn last_row_of_daemon(&self) -> Result<Option<StoredRow>, LogError> {
+        let row = self
+            .db
+            .prepare_cached(
+                "SELECT seq, body FROM rows WHERE event IS NULL OR event != 'note' ORDER BY seq DESC LIMIT 1",
+            )
+            .and_then(|mut q| q.query_row([], |r| Ok((number(r, 0)?, r.get(1)?))).optional())
+            .map_err(self.on_read())?;
+        self.stored(row)
+    }
+
     /// When the last row was written: the clock is not before that.
     pub fn last_row_recorded_at(&self) -> Result<Option<Wall>, LogError> {
         Ok(self.last_row()?.and_then(|r| r.recorded_at))

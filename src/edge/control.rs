@@ -53,6 +53,13 @@ pub enum Request {
         /// Who.
         by: Option<String>,
     },
+    /// Write something down in the log.
+    Note {
+        /// What.
+        text: String,
+        /// Who.
+        by: String,
+    },
     /// Ask every source now.
     Sync,
     /// Look at config and local list again.

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use ebur128::{EbuR128, Mode};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
@@ -27,6 +28,7 @@ use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::{TimeBase, Timestamp};
 
+use crate::domain::render::{Format, NoPcm, Pcm};
 use crate::domain::text::Text;
 use crate::domain::time::Clock;
 
@@ -111,15 +113,6 @@ impl ClipError {
     }
 }
 
-/// What a decoder puts out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spec {
-    /// Frames a second, 8,000 to 96,000.
-    pub rate: u32,
-    /// 1 or 2.
-    pub channels: u16,
-}
-
 /// A clip being decoded.
 pub struct Decoder {
     path: String,
@@ -129,7 +122,7 @@ pub struct Decoder {
     codec: Box<dyn AudioDecoder>,
     track: u32,
     time_base: Option<TimeBase>,
-    spec: Spec,
+    spec: Format,
     total: Option<u64>,
     /// Frames at the beginning of what the codec puts out that are not the clip's.
     lead: u64,
@@ -219,7 +212,7 @@ impl Decoder {
             codec,
             track: id,
             time_base,
-            spec: Spec { rate: 0, channels: 0 },
+            spec: Format { rate: 0, channels: 0 },
             total,
             lead: 0,
             raw: 0,
@@ -262,7 +255,7 @@ impl Decoder {
     }
 
     /// Rate and channels.
-    pub fn spec(&self) -> Spec {
+    pub fn spec(&self) -> Format {
         self.spec
     }
 
@@ -276,7 +269,7 @@ impl Decoder {
         self.damaged
     }
 
-    /// Appends the next samples, interleaved in [`Spec::channels`], and says how many frames came; 0 at the end.
+    /// Appends the next samples, interleaved in [`Format::channels`], and says how many frames came; 0 at the end.
     pub fn read(&mut self, out: &mut Vec<f32>) -> Result<usize, ClipError> {
         while self.pending.is_empty() {
             if self.ended {
@@ -400,7 +393,7 @@ impl Decoder {
                     if !(RATE_MIN..=RATE_MAX).contains(&rate) || !(1..=2).contains(&channels) {
                         return Err(ClipError::Unplayable { path: self.path.clone(), channels, rate });
                     }
-                    self.spec = Spec { rate, channels: channels as u16 };
+                    self.spec = Format { rate, channels: channels as u16 };
                 } else if rate != self.spec.rate {
                     return Err(self.broken("the sample rate changes inside"));
                 }
@@ -460,6 +453,55 @@ impl Decoder {
     fn broken(&self, why: &str) -> ClipError {
         ClipError::Broken { path: self.path.clone(), why: why.to_owned() }
     }
+}
+
+impl Pcm for Decoder {
+    fn format(&self) -> Format {
+        self.spec
+    }
+
+    fn total_frames(&self) -> Option<u64> {
+        self.total
+    }
+
+    fn read(&mut self, out: &mut Vec<f32>) -> Result<usize, String> {
+        Decoder::read(self, out).map_err(|e| e.to_string())
+    }
+}
+
+/// Opens a clip for playing: hashes it where a hash is planned, then decodes the very file that was hashed, from
+/// `offset_ms` on. What the speaker is given as [`crate::domain::render::OpenPcm`].
+pub fn open_verified(path: &Path, sha256: Option<[u8; 32]>, offset_ms: u64) -> Result<Box<dyn Pcm>, Box<NoPcm>> {
+    let bad = |e: ClipError| match e {
+        ClipError::Missing { .. } => NoPcm::Missing,
+        e => NoPcm::Bad(e.text()),
+    };
+    let name = path.display().to_string();
+    let unreadable = |e: std::io::Error| match e.kind() {
+        ErrorKind::NotFound => NoPcm::Missing,
+        _ => NoPcm::Bad(Text::ClipUnreadable { path: name.clone(), why: e.to_string() }),
+    };
+    let mut file = File::open(path).map_err(unreadable)?;
+    if let Some(planned) = sha256 {
+        let mut hash = Sha256::new();
+        let mut block = vec![0u8; 64 * 1024];
+        loop {
+            match file.read(&mut block) {
+                Ok(0) => break,
+                Ok(n) => hash.update(&block[..n]),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(unreadable(e).into()),
+            }
+        }
+        if hash.finalize()[..] != planned[..] {
+            return Err(NoPcm::Bad(Text::ClipChanged { path: name }).into());
+        }
+    }
+    let mut decoder = Decoder::from_file(file, path).map_err(bad)?;
+    if offset_ms > 0 {
+        decoder.skip_to(offset_ms).map_err(bad)?;
+    }
+    Ok(Box::new(decoder))
 }
 
 /// The first real edit of an mp4's first sound track.
@@ -605,14 +647,16 @@ pub fn measure(path: &Path) -> Result<Measured, ClipError> {
         return Err(decoder.broken("parts do not decode"));
     }
     let peak = (0..u32::from(spec.channels)).filter_map(|c| meter.true_peak(c).ok()).fold(0.0, f64::max);
+    // A hundredth of a dB is more than anybody hears, and the same however it is written and read.
+    let hundredths = |db: f64| Some((db * 100.0).round() / 100.0).filter(|db| db.is_finite());
     let peak_db = 20.0 * peak.log10();
     Ok(Measured {
         duration_ms: (frames * 1000 + u64::from(spec.rate) / 2) / u64::from(spec.rate),
         frames,
         rate: spec.rate,
         channels: spec.channels,
-        loudness_lufs: meter.loudness_global().ok().filter(|l| l.is_finite()),
-        true_peak_db: Some(peak_db).filter(|p| p.is_finite()),
+        loudness_lufs: meter.loudness_global().ok().and_then(hundredths),
+        true_peak_db: hundredths(peak_db),
         silent: peak_db < SILENT_DB || !peak_db.is_finite(),
     })
 }

@@ -245,8 +245,8 @@ impl Fetcher {
                 return Err(HttpError::TooSlow { url, slowest: self.limits.slowest });
             }
         }
-        let looks_html = bytes.trim_ascii_start().first() == Some(&b'<');
-        if html && looks_html || looks_html && bytes.trim_ascii_start().starts_with(b"<!") {
+        let start = bytes.trim_ascii_start();
+        if start.starts_with(b"<!") || html && start.starts_with(b"<") {
             return Err(HttpError::Portal { url });
         }
         Ok(Fetched::Body { bytes, etag })

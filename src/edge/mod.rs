@@ -12,3 +12,4 @@ pub mod page;
 pub mod published;
 pub mod speaker;
 pub mod systemd;
+pub mod workbook;

@@ -42,6 +42,15 @@ fn at(path: &Path) -> impl Fn(io::Error) -> FolderError + '_ {
     move |cause| FolderError { path: path.into(), cause }
 }
 
+/// A list and its signature, as bytes nobody has judged yet.
+#[derive(Clone, Debug)]
+pub struct Unjudged {
+    /// The list.
+    pub list: Vec<u8>,
+    /// The signature file.
+    pub signature: Vec<u8>,
+}
+
 /// A published folder.
 #[derive(Clone, Debug)]
 pub struct PublishedFolder {
@@ -54,11 +63,11 @@ impl PublishedFolder {
         PublishedFolder { dir: dir.into() }
     }
 
-    /// The list and its signature, as bytes nobody has judged yet; none when there is no list.
+    /// The list and its signature; none when there is no list.
     ///
     /// # Errors
     /// What the disk says; a list or signature larger than any real one.
-    pub fn read(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, FolderError> {
+    pub fn read(&self) -> Result<Option<Unjudged>, FolderError> {
         let path = self.dir.join(LIST);
         let list = match read_at_most(&path, LARGEST_LIST) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -70,7 +79,7 @@ impl PublishedFolder {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other.map_err(at(&path))?,
         };
-        Ok(Some((list, signature)))
+        Ok(Some(Unjudged { list, signature }))
     }
 
     /// A file of the folder, named as the list names it. The list has been read: the name stays inside.

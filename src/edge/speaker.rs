@@ -28,13 +28,11 @@ use rodio::cpal::{self, BufferSize, Data, DeviceId, HostId, SampleFormat, Stream
 use rtrb::{Consumer, Producer, RingBuffer};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Async, Fft, FixedAsync, FixedSync, Indexing, Resampler, SincInterpolationParameters, WindowFunction};
-use sha2::{Digest, Sha256};
 
 use crate::domain::config::Device;
-use crate::domain::render::{Ending, Feed, NotBegun, Placed, Renderer, Report, Timeline};
+use crate::domain::render::{Ending, Feed, Format, NoPcm, NotBegun, OpenPcm, Placed, Renderer, Report, Timeline};
 use crate::domain::text::Text;
 use crate::domain::time::Clock;
-use crate::edge::decoder::{ClipError, Decoder, Spec};
 
 const MS: i64 = 1_000_000;
 /// The device is opened this long before a first sample.
@@ -45,6 +43,8 @@ const LINGER_NS: i64 = 3_000 * MS;
 const RUN_OUT_NS: i64 = 120 * MS;
 /// A stream that takes no frame for so long is dead.
 const DEAD_NS: i64 = 1_000 * MS;
+/// How long the device waits for a clip that is to say what it opens at.
+const SPEC_WAIT_NS: i64 = 150 * MS;
 /// A stream just opened may take so long: a sound server asleep renders in blocks of two seconds.
 const SLOW_START_NS: i64 = 2_500 * MS;
 /// Looks that find a stream advancing before it counts as started.
@@ -54,7 +54,7 @@ const OPEN_SLOW_NS: i64 = 2_000 * MS;
 const BACK_OFF_FIRST_NS: i64 = 250 * MS;
 const BACK_OFF_MOST_NS: i64 = 2_000 * MS;
 /// How often an open stream is looked at.
-const LOOK_NS: i64 = 100 * MS;
+const LOOK_NS: i64 = 200 * MS;
 /// Sound kept ready per clip.
 const RING_MS: usize = 2_000;
 /// Sound that must be there before a clip may begin.
@@ -63,15 +63,6 @@ const READY_MS: usize = 500;
 const PERIOD_MS: u32 = 100;
 /// Callbacks whose timestamps say nothing yet, because the stream has not started.
 const UNSETTLED: u32 = 3;
-
-/// Rate and channels of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Format {
-    /// Frames a second.
-    pub rate: u32,
-    /// Channels, 1 or 2.
-    pub channels: u16,
-}
 
 /// One clip to play.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,13 +198,14 @@ enum Message {
     Retime { airing: String, at_boot_ns: i64 },
     Gate(Vec<(i64, i64)>),
     Device(Device),
+    Want,
     Release,
     Quit,
-    Spec(u64, Spec, Option<u64>),
+    Spec(u64, Format, Option<u64>),
     Refused(u64, Refusal),
     Feed(u64, RingFeed),
     Ready(u64),
-    StreamOpened(u64, Result<Stream, Text>),
+    StreamOpened(u64, Result<Stream, Box<Text>>),
     StreamFailed(u64, Text),
     Running(u64),
     Report(u64, Report),
@@ -226,16 +218,18 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Starts the speaker's thread; the device stays closed until a clip is due. `events` is called from that
-    /// thread and must not block.
+    /// Starts the speaker's thread; the device stays closed until a clip is due. `open_pcm` decodes, on a thread of
+    /// each clip's own. `events` is called from the speaker's thread and must not block.
     pub fn start(
         device: Device,
         clock: Arc<dyn Clock>,
+        open_pcm: Arc<OpenPcm>,
         events: impl Fn(SpeakerEvent) + Send + 'static,
     ) -> std::io::Result<Speaker> {
         let (tx, rx) = mpsc::channel();
         let mut control = Control {
             clock,
+            open_pcm,
             events: Box::new(events),
             tx: tx.clone(),
             device,
@@ -245,6 +239,7 @@ impl Speaker {
             gate: Vec::new(),
             output: Output::Closed,
             released: false,
+            wanted: false,
             lost: None,
             linger_until: i64::MIN,
             silent_from: i64::MIN,
@@ -280,6 +275,12 @@ impl Speaker {
         self.send(Message::Device(device));
     }
 
+    /// Sound is to come soon: until [`Speaker::release`] an open device stays open, and one that is lost is tried
+    /// again and again, whether or not a clip is armed.
+    pub fn want(&self) {
+        self.send(Message::Want);
+    }
+
     /// Close the device as soon as nothing is armed or sounding, without waiting for more.
     pub fn release(&self) {
         self.send(Message::Release);
@@ -289,6 +290,18 @@ impl Speaker {
         // The other end lives as long as this one.
         let _ = self.tx.send(message);
     }
+}
+
+/// Whether a device can be opened at all, tried for so long at the most. Nothing sounds.
+pub fn opens(device: &Device, clock: Arc<dyn Clock>, longest: Duration) -> bool {
+    let (done, opened) = mpsc::channel();
+    let device = device.clone();
+    let tried = thread::Builder::new().name("loaxa-try".into()).spawn(move || {
+        let (tx, _rx) = mpsc::channel();
+        let stream = Stream::open(&device, Format { rate: 48_000, channels: 2 }, 0, clock, &tx);
+        let _ = done.send(stream.is_ok());
+    });
+    tried.is_ok() && opened.recv_timeout(longest).unwrap_or(false)
 }
 
 impl Drop for Speaker {
@@ -308,13 +321,14 @@ struct Armed {
     /// Tells the decoding thread what the stream takes.
     tell: Option<Sender<Format>>,
     told: Option<Format>,
-    spec: Option<Spec>,
+    spec: Option<Format>,
     total_frames: Option<u64>,
     state: Arc<FeedState>,
     feed: Option<RingFeed>,
     placed: bool,
     ready: bool,
     begun: Option<i64>,
+    armed_at: i64,
     told_progress: i64,
 }
 
@@ -352,6 +366,7 @@ struct Open {
 
 struct Control {
     clock: Arc<dyn Clock>,
+    open_pcm: Arc<OpenPcm>,
     events: Box<dyn Fn(SpeakerEvent) + Send>,
     tx: Sender<Message>,
     device: Device,
@@ -362,6 +377,8 @@ struct Control {
     gate: Vec<(i64, i64)>,
     output: Output,
     released: bool,
+    /// Sound is to come: a device that is lost is tried again and again, one that is open stays so.
+    wanted: bool,
     lost: Option<Lost>,
     linger_until: i64,
     /// When the last sample will have sounded.
@@ -412,7 +429,7 @@ impl Control {
                 let open = self.lost.as_ref().map_or(open, |l| open.max(l.next_try));
                 next = next.min(open).min(a.play.start_by_boot_ns + 50 * MS);
             }
-            if let Some(lost) = self.lost.as_ref().filter(|l| l.next_try < l.until) {
+            if let Some(lost) = self.lost.as_ref().filter(|l| l.next_try < l.until || self.wanted) {
                 next = next.min(lost.next_try);
             }
         }
@@ -432,8 +449,10 @@ impl Control {
                 self.gate = gate;
             }
             Message::Device(device) => self.next_device = Some(device).filter(|d| *d != self.device),
+            Message::Want => self.wanted = true,
             Message::Release => {
                 self.released = true;
+                self.wanted = false;
                 if let Some(lost) = self.lost.as_mut() {
                     lost.until = i64::MIN;
                 }
@@ -495,12 +514,11 @@ impl Control {
     fn arm(&mut self, play: Play) {
         self.released = false;
         if let Some(i) = self.armed.iter().position(|a| a.play.airing == play.airing) {
-            if self.armed[i].begun.is_some() {
+            if self.armed[i].begun.is_some() || !self.withdraw(i) {
                 tracing::warn!(airing = play.airing, "already sounding: not armed again");
                 return;
             }
-            let old = self.armed.remove(i);
-            self.withdraw(old.voice);
+            self.armed.remove(i);
         }
         let armed = self.decode(play);
         self.armed.push(armed);
@@ -514,6 +532,7 @@ impl Control {
         let state = Arc::new(FeedState::default());
         let job = Job {
             voice,
+            open_pcm: self.open_pcm.clone(),
             file: play.file.clone(),
             sha256: play.sha256,
             offset_ms: play.offset_ms.max(0) as u64,
@@ -537,33 +556,31 @@ impl Control {
             placed: false,
             ready: false,
             begun: None,
+            armed_at: self.now(),
             told_progress: 0,
         }
     }
 
-    /// Takes a voice that has not begun out of the stream.
-    fn withdraw(&mut self, voice: u64) {
-        if let Output::Open(open) = &self.output {
-            open.stream.shared.renderer().cut(voice, None);
+    /// Takes a clip that has not begun out of the stream; false when it has, though its report is still on the way.
+    fn withdraw(&mut self, index: usize) -> bool {
+        let (voice, placed) = (self.armed[index].voice, self.armed[index].placed);
+        match &self.output {
+            Output::Open(open) if placed => {
+                let mut renderer = open.stream.shared.renderer();
+                renderer.sounding().is_none_or(|(v, _)| v != voice) && renderer.cut(voice, None).is_some()
+            }
+            _ => true,
         }
     }
 
     fn cut(&mut self, airing: &str, end_boot_ns: Option<i64>) {
         let Some(i) = self.armed.iter().position(|a| a.play.airing == airing) else { return };
-        // Whether it has begun is the stream's to say: its report may still be on the way.
-        let voice = self.armed[i].voice;
-        let sounds = match &self.output {
-            Output::Open(open) => {
-                let mut renderer = open.stream.shared.renderer();
-                renderer.cut(voice, end_boot_ns);
-                renderer.sounding().is_some_and(|(v, _)| v == voice)
-            }
-            _ => false,
-        };
-        if !sounds && self.armed[i].begun.is_none() {
+        if self.armed[i].begun.is_none() && self.withdraw(i) {
             let a = self.armed.remove(i);
             self.tell(SpeakerEvent::Refused { airing: a.play.airing, why: Refusal::Cut });
             self.rest(self.now());
+        } else if let Output::Open(open) = &self.output {
+            open.stream.shared.renderer().cut(self.armed[i].voice, end_boot_ns);
         }
     }
 
@@ -590,9 +607,9 @@ impl Control {
             Some(a) => a
                 .play
                 .format
-                .or(a.spec.map(|s| Format { rate: s.rate, channels: s.channels }))
+                .or(a.spec)
                 // The clip is slow to open: the device does not wait for it.
-                .or_else(|| (a.play.at_boot_ns - now < OPEN_AHEAD_NS / 2).then_some(USUAL)),
+                .or_else(|| (now - a.armed_at > SPEC_WAIT_NS).then_some(USUAL)),
             None => self.lost.as_ref().map(|_| USUAL),
         };
         // Few cards run at telephone rates, and what a sound server makes of them is worse than the filter here.
@@ -665,6 +682,10 @@ impl Control {
                 self.armed[i].begun = Some(at_boot_ns);
                 self.armed[i].told_progress = at_boot_ns;
                 let airing = self.armed[i].play.airing.clone();
+                // Its own word that it is ready may still be on the way.
+                if !std::mem::replace(&mut self.armed[i].ready, true) {
+                    self.tell(SpeakerEvent::Ready { airing: airing.clone() });
+                }
                 self.tell(SpeakerEvent::Began { airing, at_boot_ns, late_ns });
             }
             Report::Ended { voice, at_boot_ns, accepted, how } => {
@@ -787,7 +808,7 @@ impl Control {
         match &mut self.output {
             Output::Closed => {
                 let due = self.armed.iter().any(|a| a.begun.is_none() && a.play.at_boot_ns - OPEN_AHEAD_NS <= now);
-                let again = self.lost.as_ref().is_some_and(|l| now < l.until);
+                let again = self.lost.as_ref().is_some_and(|l| now < l.until || self.wanted);
                 let may = self.lost.as_ref().is_none_or(|l| now >= l.next_try);
                 if (due || again) && may {
                     self.open(now);
@@ -802,7 +823,7 @@ impl Control {
             }
             Output::Open(_) => {
                 let rested = now >= self.linger_until || self.released;
-                let wanted = self.lost.as_ref().is_some_and(|l| now < l.until);
+                let wanted = self.wanted || self.lost.as_ref().is_some_and(|l| now < l.until);
                 if self.idle() && rested && !wanted && now >= self.silent_from + RUN_OUT_NS {
                     self.close();
                 }
@@ -828,7 +849,7 @@ impl Control {
         }
     }
 
-    fn opened(&mut self, generation: u64, result: Result<Stream, Text>) {
+    fn opened(&mut self, generation: u64, result: Result<Stream, Box<Text>>) {
         let now = self.now();
         if !matches!(&self.output, Output::Opening { generation: g, .. } if *g == generation) {
             if let Ok(stream) = result {
@@ -853,10 +874,12 @@ impl Control {
                 }
                 self.tell_formats();
                 self.place();
+                // It may have called for buffers before this thread heard that it is open.
+                self.running();
             }
             Err(why) => {
                 self.output = Output::Closed;
-                self.lose(now, why);
+                self.lose(now, *why);
             }
         }
     }
@@ -864,6 +887,9 @@ impl Control {
     /// The first buffer was asked for: the device works.
     fn running(&mut self) {
         let Output::Open(open) = &mut self.output else { return };
+        if open.running || open.stream.shared.frames.load(Relaxed) == 0 {
+            return;
+        }
         open.running = true;
         let (name, Format { rate, channels }) = (open.stream.name.clone(), open.stream.format);
         tracing::info!(name, rate, channels, "audio device open");
@@ -888,7 +914,7 @@ impl Control {
         // Counting looks as well: a speaker that was held up itself must not blame the device.
         open.looks += 1;
         let patience = if open.advances < SETTLED { SLOW_START_NS } else { DEAD_NS };
-        if now - open.advanced_at > patience && open.looks >= 6 {
+        if now - open.advanced_at > patience && open.looks >= 4 {
             let name = self.device.to_string();
             self.dead(Text::DeviceStoodStill { name });
         }
@@ -903,7 +929,10 @@ impl Control {
         // What the device had taken and not sounded when it was last heard of is lost.
         let seen = shared.seen_ns.load(Relaxed);
         let unsounded_ns = (shared.end_ns.load(Relaxed) - seen).clamp(0, 2_000 * MS);
-        let (sounding, waiting) = shared.renderer().drain();
+        let (sounding, waiting) = {
+            let mut renderer = shared.renderer();
+            (renderer.sounding(), renderer.drain())
+        };
         open.stream.discard();
         let mut until = i64::MIN;
         if let Some((voice, accepted)) = sounding
@@ -1019,6 +1048,7 @@ impl Feed for RingFeed {
 /// What a decoding thread is told.
 struct Job {
     voice: u64,
+    open_pcm: Arc<OpenPcm>,
     file: PathBuf,
     sha256: Option<[u8; 32]>,
     offset_ms: u64,
@@ -1029,14 +1059,18 @@ struct Job {
 
 impl Job {
     fn run(self) {
-        let mut decoder = match self.open() {
+        let mut decoder = match (self.open_pcm)(&self.file, self.sha256, self.offset_ms) {
             Ok(decoder) => decoder,
             Err(why) => {
+                let why = match *why {
+                    NoPcm::Missing => Refusal::Missing,
+                    NoPcm::Bad(why) => Refusal::Bad(why),
+                };
                 let _ = self.tx.send(Message::Refused(self.voice, why));
                 return;
             }
         };
-        let spec = decoder.spec();
+        let spec = decoder.format();
         let _ = self.tx.send(Message::Spec(self.voice, spec, decoder.total_frames()));
         // Nobody tells a format to a clip that was withdrawn.
         let Ok(format) = self.format.recv() else { return };
@@ -1093,44 +1127,6 @@ impl Job {
         self.ready();
     }
 
-    /// Hashes, opens and positions the file: what is hashed is what plays.
-    fn open(&self) -> Result<Decoder, Refusal> {
-        let bad = |e: ClipError| match e {
-            ClipError::Missing { .. } => Refusal::Missing,
-            e => Refusal::Bad(e.text()),
-        };
-        let mut decoder = match self.sha256 {
-            None => Decoder::open(&self.file).map_err(bad)?,
-            Some(planned) => {
-                let path = self.file.display().to_string();
-                let mut file = File::open(&self.file).map_err(|e| match e.kind() {
-                    std::io::ErrorKind::NotFound => Refusal::Missing,
-                    _ => Refusal::Bad(Text::ClipUnreadable { path: path.clone(), why: e.to_string() }),
-                })?;
-                let mut hash = Sha256::new();
-                let mut block = vec![0u8; 64 * 1024];
-                loop {
-                    match file.read(&mut block) {
-                        Ok(0) => break,
-                        Ok(n) => hash.update(&block[..n]),
-                        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                        Err(e) => {
-                            return Err(Refusal::Bad(Text::ClipUnreadable { path, why: e.to_string() }));
-                        }
-                    }
-                }
-                if hash.finalize()[..] != planned[..] {
-                    return Err(Refusal::Bad(Text::ClipChanged { path }));
-                }
-                Decoder::from_file(file, &self.file).map_err(bad)?
-            }
-        };
-        if self.offset_ms > 0 {
-            decoder.skip_to(self.offset_ms).map_err(bad)?;
-        }
-        Ok(decoder)
-    }
-
     /// Pushes all samples, waiting while the ring is full; false when nobody listens any more.
     fn fill(&self, ring: &mut Producer<f32>, mut samples: &[f32], pushed: &mut usize, enough: usize) -> bool {
         loop {
@@ -1164,7 +1160,7 @@ impl Job {
 /// Brings a clip's samples to the stream's rate and channels: nothing where they agree, a sinc filter whose delay is
 /// taken out again where the rates differ. The first sample stays the first and the length stays the length.
 pub struct Convert {
-    from: Spec,
+    from: Format,
     to: Format,
     filter: Option<Filter>,
 }
@@ -1183,7 +1179,7 @@ struct Filter {
 
 impl Convert {
     /// From a clip's spec to a stream's format.
-    pub fn new(from: Spec, to: Format) -> Result<Convert, String> {
+    pub fn new(from: Format, to: Format) -> Result<Convert, String> {
         if from.rate == to.rate {
             return Ok(Convert { from, to, filter: None });
         }
@@ -1349,7 +1345,7 @@ impl Stream {
         generation: u64,
         clock: Arc<dyn Clock>,
         tx: &Sender<Message>,
-    ) -> Result<Stream, Text> {
+    ) -> Result<Stream, Box<Text>> {
         match device {
             Device::Alsa(name) => open_alsa(name, wanted, generation, clock, tx),
             Device::Null => open_paced(device, wanted, None, generation, clock, tx),
@@ -1397,9 +1393,10 @@ fn open_alsa(
     generation: u64,
     clock: Arc<dyn Clock>,
     tx: &Sender<Message>,
-) -> Result<Stream, Text> {
+) -> Result<Stream, Box<Text>> {
     let will_not = |e: cpal::Error| Text::DeviceWillNotOpen { name: name.to_owned(), why: e.to_string() };
     let unknown = || Text::DeviceUnknown { name: name.to_owned() };
+    quiet_alsa();
     let host = cpal::host_from_id(HostId::Alsa).map_err(will_not)?;
     // One named device, never "any": another card may be somebody's telephone.
     let device = if name == "default" {
@@ -1423,7 +1420,7 @@ fn open_alsa(
     });
     let Some((rate, device_channels, sample, sizes)) = best else {
         let why = "no usable sample rate, channels and sample format".to_owned();
-        return Err(Text::DeviceWillNotOpen { name: name.to_owned(), why });
+        return Err(Text::DeviceWillNotOpen { name: name.to_owned(), why }.into());
     };
     let period = rate * PERIOD_MS / 1000;
     let buffer_size = match sizes {
@@ -1489,17 +1486,26 @@ fn callback(
         } else {
             taker.take(first, now, &mut buffer);
         }
-        let spread = |o: usize| {
-            let channel = o % device_channels;
-            buffer[o / device_channels * channels + channel.min(channels - 1)]
-                * f32::from(u8::from(channel < channels.max(2)))
+        // A device of more than two channels plays on its first two.
+        let spread = |frame: usize, channel: usize| match channel {
+            c if c < channels => buffer[frame * channels + c],
+            _ => 0.0,
         };
         if let Some(out) = data.as_slice_mut::<f32>() {
-            out.iter_mut().enumerate().for_each(|(i, o)| *o = spread(i));
+            fill(out, device_channels, spread, |s| s);
         } else if let Some(out) = data.as_slice_mut::<i32>() {
-            out.iter_mut().enumerate().for_each(|(i, o)| *o = (f64::from(spread(i)) * 2_147_483_648.0) as i32);
+            fill(out, device_channels, spread, |s| (f64::from(s) * 2_147_483_648.0) as i32);
         } else if let Some(out) = data.as_slice_mut::<i16>() {
-            out.iter_mut().enumerate().for_each(|(i, o)| *o = to_i16(spread(i)));
+            fill(out, device_channels, spread, to_i16);
+        }
+    }
+}
+
+/// Writes the device's samples: `of` gives each frame's channels, `form` the device's own number.
+fn fill<T>(out: &mut [T], channels: usize, of: impl Fn(usize, usize) -> f32, form: impl Fn(f32) -> T) {
+    for (frame, place) in out.chunks_exact_mut(channels.max(1)).enumerate() {
+        for (channel, place) in place.iter_mut().enumerate() {
+            *place = form(of(frame, channel));
         }
     }
 }
@@ -1517,7 +1523,7 @@ fn open_paced(
     generation: u64,
     clock: Arc<dyn Clock>,
     tx: &Sender<Message>,
-) -> Result<Stream, Text> {
+) -> Result<Stream, Box<Text>> {
     const BLOCK_MS: u32 = 25;
     let shared = shared(generation, format);
     let stop = Arc::new(AtomicBool::new(false));
@@ -1646,6 +1652,24 @@ fn header(format: Format, data_bytes: u32) -> [u8; 44] {
     h
 }
 
+/// ALSA's library writes a line of its own to stderr for everything it does not find, again with every attempt to
+/// open; what matters comes back as an error anyway.
+fn quiet_alsa() {
+    use std::ffi::{c_char, c_int};
+    type Handler = unsafe extern "C" fn(*const c_char, c_int, *const c_char, c_int, *const c_char);
+    unsafe extern "C" {
+        // In libasound, which cpal links.
+        fn snd_lib_error_set_handler(handler: Option<Handler>) -> c_int;
+    }
+    unsafe extern "C" fn nothing(_: *const c_char, _: c_int, _: *const c_char, _: c_int, _: *const c_char) {}
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: the call only stores a pointer that lives as long as the program. ALSA passes further, variadic
+    // arguments, which a C function that does not look at them may be given: the caller cleans up.
+    ONCE.call_once(|| unsafe {
+        snd_lib_error_set_handler(Some(nothing));
+    });
+}
+
 // ---------------------------------------------------------------------------------------------- names
 
 /// A device that plays, as ALSA names it.
@@ -1659,6 +1683,7 @@ pub struct DeviceName {
 
 /// The ALSA devices that play, without opening any: an empty list on a machine without a card or without ALSA.
 pub fn device_names() -> Vec<DeviceName> {
+    quiet_alsa();
     let Ok(devices) = cpal::host_from_id(HostId::Alsa).and_then(|host| host.devices()) else { return Vec::new() };
     devices
         .filter(|d| d.supports_output())

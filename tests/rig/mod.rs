@@ -343,10 +343,10 @@ impl Recording {
             block[0].im = 0.0;
             block[size / 2].im = 0.0;
             inverse.process(&mut block, &mut buffer).unwrap();
-            for i in 0..step.min(count - start) {
+            for (i, product) in buffer.iter().enumerate().take(step.min(count - start)) {
                 let at = start + i;
                 let here = (energy[at + n] - energy[at]).max(floor);
-                scores[at] = (f64::from(buffer[i]) / size as f64 / (here * reference_energy).sqrt()) as f32;
+                scores[at] = (f64::from(*product) / size as f64 / (here * reference_energy).sqrt()) as f32;
             }
         }
         let mut candidates: Vec<usize> = (1..count.saturating_sub(1))

@@ -66,7 +66,7 @@ pub fn read_list(bytes: &[u8], form: Form) -> Reading<List> {
     };
     let mut reader = Reader { form, list: List::default(), declared: Declared::default(), notes };
     reader.list(Fields::new(table, 0..0, ""));
-    if broken == 0 {
+    if reader.notes.is_closed(broken) {
         reader.references();
     }
     Reading::settle(Some(reader.list), reader.notes.settled(broken))
@@ -735,7 +735,8 @@ impl Reader {
             } else {
                 Finding::warning("unknown_ref", r.span.clone(), text)
             };
-            found.push(finding.hint(known(&r.id, &ids.names())));
+            // Looking for the nearest of thousands, thousands of times, would take minutes.
+            found.push(if found.len() < 50 { finding.hint(known(&r.id, &ids.names())) } else { finding });
         };
         let clip = |id: String| Text::UnknownClip { id };
         let items = list.slots.iter().flat_map(|s| &s.items).chain(list.offers.iter().flat_map(|o| &o.items));
@@ -1013,6 +1014,17 @@ mod tests {
         assert_eq!(codes(&published(|v| v["clips"][0]["id"] = "../a".into())), ["bad_id"]);
         assert_eq!(codes(&published(|v| v["surprise"] = 1.into())), ["unknown_key"]);
         assert_eq!(codes(&published(|v| v["serial"] = serde_json::Value::Null)), ["missing_key"]);
+    }
+
+    #[test]
+    fn groups_stand_for_their_stations() {
+        let reading = published(|v| {
+            v["stations"] = serde_json::json!(["bien"]);
+            v["groups"] = serde_json::json!({"bien": ["xa-b", "xa-a"], "nui": ["xa-c"]});
+        });
+        let list = reading.value.unwrap();
+        assert!(list.is_for(&list.stations, "xa-a") && list.is_for(&list.stations, "xa-b"));
+        assert!(!list.is_for(&list.stations, "xa-c"));
     }
 
     #[test]

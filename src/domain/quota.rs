@@ -1,0 +1,195 @@
+//! The quota of a campaign: how many of its airings a day were aired, are planned and were asked for, by topic. A day
+//! that cannot reach its quota is found as soon as the list is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use crate::domain::airing::{Airing, Outcome, Reason};
+use crate::domain::playlist::SlotKind;
+use crate::domain::report::campaign::CampaignFacts;
+use crate::domain::schedule::{InForce, Planned, Programme, Walk};
+use crate::domain::text::Text;
+use crate::domain::time::{Wall, Zone, next_day};
+
+/// Airings by campaign (`SOURCE/ID`), day and topic (`SOURCE/ID`, none for clips of no topic).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<(String, NaiveDate), BTreeMap<Option<String>, u32>>);
+
+impl Counts {
+    fn add(&mut self, campaign: &str, date: NaiveDate, topic: Option<&str>) {
+        let day = self.0.entry((campaign.to_owned(), date)).or_default();
+        *day.entry(topic.map(str::to_owned)).or_default() += 1;
+    }
+
+    /// All of a campaign's airings on a day, or those of one topic.
+    pub fn on(&self, campaign: &str, date: NaiveDate, topic: Option<&str>) -> u32 {
+        let Some(day) = self.0.get(&(campaign.to_owned(), date)) else { return 0 };
+        match topic {
+            None => day.values().sum(),
+            Some(topic) => day.iter().filter(|(t, _)| t.as_deref() == Some(topic)).map(|(_, n)| n).sum(),
+        }
+    }
+}
+
+/// The campaigns of lists.
+pub fn campaigns(lists: &[InForce]) -> Vec<CampaignFacts> {
+    lists.iter().flat_map(|l| l.list.campaigns.iter().map(|c| CampaignFacts::of_list(&l.source, c))).collect()
+}
+
+/// Whether an item will sound, as far as the plan tells. Audio that was not looked for yet is no reason why not.
+fn will_sound(item: &Planned, programme: &Programme) -> bool {
+    let unmeasured = item.clip.as_ref().is_some_and(|c| c.duration_ms.is_none() && c.unfit.is_none());
+    match item.forbidden {
+        Some(Reason::ClipMissing) if unmeasured => {}
+        Some(_) => return false,
+        None => {}
+    }
+    programme.quiet.quiet_until(item.planned_at).is_none()
+}
+
+/// What is planned of every campaign in `[from, until)`.
+pub fn planned(programme: &Arc<Programme>, from: Wall, until: Wall) -> Counts {
+    let mut counts = Counts::default();
+    let mut walk = Walk::new(programme.clone(), from);
+    while let Some(session) = walk.next_before(until) {
+        if matches!(session.kind, SlotKind::Relay { .. }) {
+            continue;
+        }
+        for item in session.items.iter().filter(|i| will_sound(i, programme)) {
+            if let Some(clip) = &item.clip
+                && let Some(campaign) = &clip.campaign_id
+            {
+                counts.add(campaign, programme.zone.date(item.planned_at), clip.topic_id.as_deref());
+            }
+        }
+    }
+    counts
+}
+
+/// What was aired of every campaign, by the planned time.
+pub fn aired<'a>(airings: impl IntoIterator<Item = &'a Airing>, zone: Zone) -> Counts {
+    let mut counts = Counts::default();
+    for airing in airings.into_iter().filter(|a| a.outcome == Outcome::Aired) {
+        if let (Some(campaign), Some(planned)) = (&airing.campaign_id, Wall::parse_rfc3339(&airing.planned_at)) {
+            counts.add(campaign, zone.date(planned), airing.topic_id.as_deref());
+        }
+    }
+    counts
+}
+
+/// How far a campaign is on one day, whole or by topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The day.
+    pub date: NaiveDate,
+    /// `SOURCE/ID`; none: all topics together.
+    pub topic: Option<String>,
+    /// Aired whole.
+    pub aired: u32,
+    /// In the plan.
+    pub planned: u32,
+    /// Asked for.
+    pub quota: Option<u32>,
+}
+
+/// How far a campaign is on each of its days in `[from, to]`: all together, then each topic.
+pub fn standing(
+    facts: &CampaignFacts,
+    planned: &Counts,
+    aired: &Counts,
+    (from, to): (NaiveDate, NaiveDate),
+) -> Vec<Standing> {
+    let mut out = Vec::new();
+    for date in facts.days().into_iter().filter(|d| from <= *d && *d <= to) {
+        let whole = [(None, facts.min_per_day)];
+        let topics = facts.topics.iter().map(|(id, _, n)| (Some(id.as_str()), *n));
+        for (topic, quota) in whole.into_iter().chain(topics) {
+            out.push(Standing {
+                date,
+                topic: topic.map(str::to_owned),
+                aired: aired.on(&facts.id, date, topic),
+                planned: planned.on(&facts.id, date, topic),
+                quota,
+            });
+        }
+    }
+    out
+}
+
+/// Days on which a campaign cannot reach its quota.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Short {
+    /// `SOURCE/ID`
+    pub campaign: String,
+    /// Its name.
+    pub title: String,
+    /// `SOURCE/ID`; none: all topics together.
+    pub topic: Option<String>,
+    /// The first such day.
+    pub date: NaiveDate,
+    /// How many there are.
+    pub days: u32,
+    /// What is planned on the first.
+    pub planned: u32,
+    /// What is asked for.
+    pub quota: u32,
+}
+
+impl Short {
+    /// The sentence for people.
+    pub fn text(&self) -> Text {
+        let name = match &self.topic {
+            None => self.title.clone(),
+            Some(topic) => format!("{} ({topic})", self.title),
+        };
+        let (date, planned, quota) = (self.date.format("%d/%m/%Y").to_string(), self.planned, self.quota);
+        match self.days {
+            1 => Text::QuotaShort { campaign: name, date, planned, quota },
+            days => Text::QuotaShortDays { campaign: name, date, planned, quota, days },
+        }
+    }
+}
+
+/// The campaigns that cannot reach their quota on some day in `[from, to]` with what is planned then, one entry for
+/// each campaign and topic.
+pub fn short(facts: &[CampaignFacts], planned: &Counts, (from, to): (NaiveDate, NaiveDate)) -> Vec<Short> {
+    let mut out: Vec<Short> = Vec::new();
+    for facts in facts {
+        for day in standing(facts, planned, &Counts::default(), (from, to)) {
+            let Some(quota) = day.quota.filter(|q| day.planned < *q) else { continue };
+            match out.iter_mut().find(|s| s.campaign == facts.id && s.topic == day.topic) {
+                Some(known) => known.days += 1,
+                None => out.push(Short {
+                    campaign: facts.id.clone(),
+                    title: facts.title.clone(),
+                    topic: day.topic,
+                    date: day.date,
+                    days: 1,
+                    planned: day.planned,
+                    quota,
+                }),
+            }
+        }
+    }
+    out
+}
+
+/// The days worth looking at: those of campaigns with a quota, from today on, at most so many. None when there is
+/// none.
+pub fn days_ahead(facts: &[CampaignFacts], today: NaiveDate, most: u32) -> Option<(NaiveDate, NaiveDate)> {
+    let asked = facts.iter().filter(|f| f.min_per_day.is_some() || f.topics.iter().any(|(.., n)| n.is_some()));
+    let days = asked.filter_map(|f| Some((f.from?.max(today), f.to?))).filter(|(from, to)| from <= to);
+    let (from, to) = days.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+    let last = today.checked_add_days(chrono::Days::new(u64::from(most))).unwrap_or(to);
+    (from <= last).then(|| (from, to.min(last)))
+}
+
+/// [`short`] over [`days_ahead`], with the programme's own plan.
+pub fn short_ahead(programme: &Arc<Programme>, facts: &[CampaignFacts], today: NaiveDate, most: u32) -> Vec<Short> {
+    let Some((from, to)) = days_ahead(facts, today, most) else { return Vec::new() };
+    let zone = programme.zone;
+    let planned = planned(programme, zone.midnight(from), zone.midnight(next_day(to)));
+    short(facts, &planned, (from, to))
+}

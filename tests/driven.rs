@@ -1,0 +1,203 @@
+//! The state machine driven as the daemon drives it - ticks that come a little late, sounds armed one pre-roll ahead, a
+//! speaker that reports - must come to the same rows as the rehearsal, but for what is measured.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use loaxa::domain::airing::{Airing, Entry, Write};
+use loaxa::domain::config::read_config;
+use loaxa::domain::playlist::{Form, read_list};
+use loaxa::domain::playout::{Action, EndedHow, Event, Playout, Report, Settings};
+use loaxa::domain::schedule::{InForce, Programme};
+use loaxa::domain::simulate::{Rehearsal, airings, rehearse};
+use loaxa::domain::stage::Begin;
+use loaxa::domain::time::{ClockState, Now, Wall};
+
+const CONFIG: &str =
+    "[station]\nid = \"xa\"\nname = \"X\"\n[local]\nplaylist = \"l\"\nclips = \"c\"\n[output]\ndevice = \"null\"\n";
+
+const LIST: &str = r#"
+slots = [
+  { id = "s", at = "05:30", items = ["nhac", "a", "b", "a"] },
+  { id = "h", at = "05:32", items = ["b", "a"] },
+  { id = "w", at = "05:33", start = "soft", items = ["a", "nhac"] },
+  { id = "r", kind = "relay", at = "05:50", length = "5m" },
+  { id = "u", at = "05:52", start = "soft", priority = "priority", items = ["a"] },
+  { id = "x", at = "06:00", items = ["dai", "a", "b"] },
+  { id = "q", at = "20:58:30", items = ["a", "b", "a"] },
+  { id = "ngay", cron = "*/20 7-19 * * *", items = ["nhac", "a", "b"] },
+]
+emergencies = [
+  { id = "e", clip = "bao", from = "2022-10-05T06:03:00+07:00", until = "2022-10-05T06:30:00+07:00", repeat = 2, every = "5m" },
+  { id = "f", clip = "a", from = "2022-10-05T07:20:30+07:00", until = "2022-10-05T09:30:00+07:00", every = "20m" },
+]
+withdrawals = [{ slot = "ngay", at = "2022-10-05T12:01:00+07:00" }]
+[[clips]]
+id = "nhac"
+file = "n.mp3"
+title = "n"
+kind = "nhac_hieu"
+duration_ms = 20500
+[[clips]]
+id = "a"
+file = "a.mp3"
+title = "a"
+kind = "nhac_cat"
+duration_ms = 60000
+[[clips]]
+id = "b"
+file = "b.mp3"
+title = "b"
+kind = "nhac_cat"
+duration_ms = 45250
+[[clips]]
+id = "bao"
+file = "bao.mp3"
+title = "bao"
+kind = "nhac_cat"
+duration_ms = 30000
+[[clips]]
+id = "dai"
+file = "dai.mp3"
+title = "dai"
+kind = "nhac_cat"
+duration_ms = 600000
+"#;
+
+/// What a speaker has been told and not done yet.
+struct Speaker {
+    armed: Vec<Begin>,
+    sounding: Option<(Begin, Wall)>,
+    reports: Vec<Report>,
+}
+
+impl Speaker {
+    fn end(&mut self, at: Wall, how: EndedHow) {
+        if let Some((begin, began)) = self.sounding.take() {
+            let airing_id = begin.airing_id;
+            self.reports.push(Report::Ended { airing_id, wall_ns: at.0 * 1_000_000, played_ms: at - began, how });
+        }
+    }
+
+    /// The next moment at which something begins or ends by itself.
+    fn next(&self) -> Option<Wall> {
+        let ends = self.sounding.as_ref().map(|(b, began)| {
+            let whole = *began + (b.clip.duration_ms.unwrap_or(0) - b.offset_ms);
+            b.end_by.map_or(whole, |edge| edge.min(whole))
+        });
+        self.armed.iter().map(|b| b.at).chain(ends).min()
+    }
+
+    fn run_until(&mut self, now: Wall) {
+        while let Some(at) = self.next().filter(|at| *at <= now) {
+            if let Some((b, began)) = &self.sounding {
+                let whole = *began + (b.clip.duration_ms.unwrap_or(0) - b.offset_ms);
+                if whole <= at {
+                    self.end(whole, EndedHow::Whole);
+                    continue;
+                }
+                if let Some(edge) = b.end_by.filter(|edge| *edge <= at) {
+                    self.end(edge, EndedHow::Quiet);
+                    continue;
+                }
+            }
+            let Some(i) = self.armed.iter().position(|b| b.at <= at) else { continue };
+            let begin = self.armed.remove(i);
+            self.end(at, EndedHow::TakenOver);
+            let airing_id = begin.airing_id.clone();
+            self.reports.push(Report::Began { airing_id, wall_ns: at.0 * 1_000_000, error_ns: 0 });
+            self.sounding = Some((begin, at));
+        }
+    }
+
+    fn told(&mut self, action: Action, now: Wall) {
+        match action {
+            Action::Play(begin) => {
+                let at = begin.at.max(now);
+                self.armed.push(Begin { at, ..begin });
+            }
+            Action::Cut { airing_id, at } => {
+                self.armed.retain(|b| b.airing_id != airing_id);
+                if self.sounding.as_ref().is_some_and(|(b, _)| b.airing_id == airing_id) {
+                    self.end(at.max(now), EndedHow::Cut);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn driven(programme: Arc<Programme>, from: Wall, to: Wall, late_ms: i64) -> BTreeMap<String, Airing> {
+    let settings = Settings { pre_roll_ms: 2_000, lead_ms: 300, output: "null".into(), ideal: false };
+    let mut playout = Playout::new(programme, settings, None, from);
+    let mut speaker = Speaker { armed: Vec::new(), sounding: None, reports: Vec::new() };
+    let mut rows = BTreeMap::new();
+    let (mut at, mut wake, mut ticks) = (from, from, 0i64);
+    while at < to {
+        let mut events: Vec<Event> = std::mem::take(&mut speaker.reports).into_iter().map(Event::Speaker).collect();
+        if events.is_empty() {
+            events.push(Event::Tick);
+        }
+        for event in events {
+            let now = Now { wall_ns: at.0 * 1_000_000, boot_ns: (at - from) * 1_000_000, clock: ClockState::Synced };
+            for action in playout.step(now, event) {
+                match action {
+                    Action::Write(writes) => {
+                        for write in writes {
+                            if let Write::Append(Entry::Airing(airing)) = write {
+                                let id = airing.airing_id.clone();
+                                assert!(rows.insert(id.clone(), *airing).is_none(), "{id} has two rows");
+                            }
+                        }
+                    }
+                    Action::WakeAt(when) => wake = when,
+                    other => speaker.told(other, at),
+                }
+            }
+        }
+        if !speaker.reports.is_empty() {
+            continue;
+        }
+        ticks += 1;
+        let jitter = if late_ms == 0 { 0 } else { ticks * 7 % late_ms };
+        let next = speaker.next().map_or(wake, |s| s.min(wake));
+        at = next.max(at + 1) + jitter;
+        speaker.run_until(at);
+    }
+    rows
+}
+
+#[test]
+fn the_daemons_way_and_the_rehearsal_come_to_the_same_rows() {
+    let from = Wall::parse_rfc3339("2022-10-05T05:00:00+07:00").unwrap();
+    let to = Wall::parse_rfc3339("2022-10-05T23:00:00+07:00").unwrap();
+    let config = read_config(CONFIG.as_bytes(), true).value.unwrap();
+    let reading = read_list(LIST.as_bytes(), Form::Local);
+    let list = reading.value.unwrap_or_else(|| panic!("{:#?}", reading.findings));
+    let lists = [InForce { source: "local".into(), list: Arc::new(list), since: from }];
+    let programme = Arc::new(Programme::new(Arc::new(config), &lists).unwrap());
+    let rehearsal = Rehearsal { from, to, incidents: Vec::new(), clock: ClockState::Synced };
+    let (rows, _) = rehearse(programme.clone(), &rehearsal);
+    let wanted: BTreeMap<String, Airing> = airings(&rows, from, to).map(|a| (a.airing_id.clone(), a.clone())).collect();
+    assert!(wanted.len() > 100, "{}", wanted.len());
+    for late_ms in [0, 3, 40] {
+        let got = driven(programme.clone(), from, to, late_ms);
+        let mut differ = Vec::new();
+        for (id, w) in &wanted {
+            match got.get(id) {
+                Some(g)
+                    if g.outcome == w.outcome && g.reason == w.reason && (g.played_ms - w.played_ms).abs() <= 400 => {}
+                g => differ.push(format!(
+                    "{id}: rehearsed {:?} {:?} {} at {:?}, driven {:?}",
+                    w.outcome,
+                    w.reason,
+                    w.played_ms,
+                    w.started_at,
+                    g.map(|g| (g.outcome, g.reason, g.played_ms, g.started_at.clone()))
+                )),
+            }
+        }
+        let more: Vec<_> = got.keys().filter(|id| !wanted.contains_key(*id)).collect();
+        assert!(differ.is_empty() && more.is_empty(), "{late_ms} ms late:\n{}\nmore: {more:?}", differ.join("\n"));
+    }
+}
