@@ -159,7 +159,7 @@ try {
     await page.keyboard.type(loaxa("page-code", "--by", "Nguyễn Văn A").match(/\d{8}/)[0]);
     await press("Enter");
     await page.waitForURL(`${base}/`);
-    for (const path of ["/", "/week", "/received", "/play", "/log"]) {
+    for (const path of ["/", "/week", "/received", "/play", "/log", "/reports"]) {
       await page.goto(base + path);
       await page.waitForTimeout(300);
       await shot(path.slice(1) || "front");
@@ -175,6 +175,11 @@ try {
     await page.goto(`${base}/?lang=en`);
     check((await page.locator("html").getAttribute("lang")) === "en", `${name}: no English`);
     await page.goto(`${base}/?lang=vi`);
+
+    await page.goto(`${base}/reports`);
+    await page.locator("form").filter({ has: page.locator("input[value=diary]") }).locator("button[value=html]").click();
+    await page.waitForURL(/which=diary/);
+    check((await page.locator("table").count()) > 0, `${name}: no diary`);
 
     // Play, see it live, stop by keyboard, go on.
     await page.goto(`${base}/play`);
