@@ -179,7 +179,8 @@ try {
     await page.goto(`${base}/reports`);
     await page.locator("form").filter({ has: page.locator("input[value=diary]") }).locator("button[value=html]").click();
     await page.waitForURL(/which=diary/);
-    await page.waitForSelector("table");
+    await page.waitForLoadState();
+    check((await page.title()).includes("NHẬT KÝ"), `${name}: no diary`);
 
     // Play, see it live, stop by keyboard, go on.
     await page.goto(`${base}/play`);
