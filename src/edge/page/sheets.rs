@@ -44,9 +44,9 @@ impl fmt::Display for Escaped<'_> {
 const PAGES: [(&str, Text); 6] = [
     ("/", Text::PageNow {}),
     ("/week", Text::PageWeek {}),
-    ("/received", Text::PageReceived {}),
     ("/play", Text::PagePlay {}),
     ("/log", Text::PageLog {}),
+    ("/received", Text::PageReceived {}),
     ("/reports", Text::PageReports {}),
 ];
 
