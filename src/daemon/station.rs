@@ -59,6 +59,8 @@ pub struct Survey {
     pub sheets: Vec<Sheet>,
     /// The config, when it is good; `state.dir` is whole.
     pub config: Option<Config>,
+    /// What could be made of a config and a list with mistakes, to find more of them.
+    drafts: (Option<Config>, Option<List>),
     /// Its bytes.
     pub config_bytes: Vec<u8>,
     /// The commune's own list, when there is one and it is good.
@@ -134,6 +136,7 @@ pub fn survey(look: &Look) -> Result<Survey, Text> {
     let mut survey = Survey {
         sheets: vec![Sheet::new(FileRole::Station, file, &config_bytes)],
         config: reading.value,
+        drafts: (reading.draft, None),
         config_bytes,
         local: None,
         sources: Vec::new(),
@@ -151,10 +154,13 @@ pub fn survey(look: &Look) -> Result<Survey, Text> {
         survey.read_stored();
         survey.look_for_audio();
     }
-    if let Some(config) = &survey.config {
+    let whole = survey.config.is_some() && survey.drafts.1.is_none();
+    if let Some(config) = survey.config.as_ref().or(survey.drafts.0.as_ref()) {
         let sources: Vec<(usize, &List)> = survey.sources.iter().map(|(i, l)| (*i, l)).collect();
         let today = (look.today)(config.station.timezone);
-        survey.findings.extend(check_station(config, survey.local.as_ref(), &sources, today));
+        let found = check_station(config, survey.local.as_ref().or(survey.drafts.1.as_ref()), &sources, today);
+        // Beside other mistakes only what is wrong for certain: the rest may follow from them.
+        survey.findings.extend(found.into_iter().filter(|(_, f)| whole || f.severity == Severity::Error));
     }
     survey.findings.sort_by_key(|(role, f)| (*role, f.span.start, f.severity));
     Ok(survey)
@@ -271,6 +277,7 @@ impl Survey {
             Ok(bytes) => {
                 let reading = read_list(&bytes, Form::Local);
                 self.local = reading.value;
+                self.drafts.1 = reading.draft;
                 self.findings.extend(reading.findings.into_iter().map(|f| (FileRole::Local, f)));
                 self.sheets.push(Sheet::new(FileRole::Local, path, &bytes));
             }
