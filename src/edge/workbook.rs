@@ -441,3 +441,51 @@ fn table_sheet(sheet: &mut Worksheet, name: &str, table: &Table, looks: &Looks) 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::config::Language;
+    use crate::domain::time::Zone;
+
+    fn book() -> LogBook {
+        LogBook::new(crate::domain::report::Format::of(Language::Vi, Zone::default()), Wall(0), None).unwrap()
+    }
+
+    const ROW: &str =
+        "{\"type\":\"airing\",\"title\":\"=1+1\",\"planned_at\":\"2022-10-05T05:35:35.000+07:00\",\"played_ms\":1500}";
+
+    #[test]
+    fn a_sheet_is_never_fuller_than_excel_takes() {
+        let row = Row::parse(ROW).unwrap();
+        let mut book = book();
+        book.row(&row).unwrap();
+        book.next = MOST_ROWS;
+        book.row(&row).unwrap();
+        assert!(matches!(book.row(&row), Err(WorkbookError::TooManyRows)));
+    }
+
+    #[test]
+    fn the_same_rows_give_the_same_bytes_and_text_no_formula() {
+        let bytes = || {
+            let mut book = book();
+            book.row(&Row::parse(ROW).unwrap()).unwrap();
+            let mut out = Vec::new();
+            book.finish(&mut out).unwrap();
+            out
+        };
+        let made = bytes();
+        assert_eq!(made, bytes());
+        let mut archive = zip::ZipArchive::new(io::Cursor::new(made)).unwrap();
+        let mut sheet = String::new();
+        io::Read::read_to_string(&mut archive.by_name("xl/worksheets/sheet1.xml").unwrap(), &mut sheet).unwrap();
+        assert!(sheet.contains("<t>=1+1</t>") && !sheet.contains("<f>"), "{sheet}");
+    }
+
+    #[test]
+    fn long_texts_end_at_a_letter() {
+        let long = "đ".repeat(LONGEST_TEXT);
+        assert!(fitting(&long).len() <= LONGEST_TEXT && fitting(&long).ends_with('đ'));
+        assert_eq!(fitting("Đài"), "Đài");
+    }
+}
