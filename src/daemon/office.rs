@@ -59,13 +59,14 @@ impl From<LogError> for Trouble {
 
 impl Office for Counter {
     fn order(&self, order: Order, by: &str) -> Ordered {
+        let name = by;
         let by = Some(by.to_owned());
         let request = match order {
             Order::Stop { until, but_emergency, why } => Request::Stop { until, for_ms: None, but_emergency, by, why },
             Order::Resume => Request::Resume { by },
             Order::Play(clip) => Request::Play { clip, wait: false, by },
             Order::Sync => {
-                tracing::info!("page: {} asks for new lists", by.unwrap_or_default());
+                tracing::info!("page: {name} asks for new lists");
                 Request::Sync
             }
         };
