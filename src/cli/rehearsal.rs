@@ -99,7 +99,11 @@ pub fn programme_of(
         let folder = base_dir.join(&local.clips);
         let memory = config.state.dir.join("local-clips.json");
         if list.clips.iter().any(|c| c.duration_ms.is_none()) {
-            measure_local(&mut list, &folder, memory.exists().then_some(&*memory), &|path| length_ms(&clock, path));
+            let memory = memory.exists().then_some(&*memory);
+            let audio = measure_local(&mut list, &folder, memory, &|path| length_ms(&clock, path));
+            for (_, _, text) in audio.troubles {
+                eprintln!("{}", text.say(language));
+            }
         }
         in_force.push(InForce { source: LOCAL.into(), list: Arc::new(list), since: since.unwrap_or_default() });
     }
