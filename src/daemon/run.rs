@@ -37,6 +37,7 @@ use crate::edge::amplifier::{Amplifier, Occasion};
 use crate::edge::clip_store::{ClipStore, Measured, StoreError};
 use crate::edge::control::{self, Answer, Asked, Request};
 use crate::edge::decoder::{self, Decoder};
+use crate::edge::memory;
 use crate::edge::page::door::Door;
 use crate::edge::page::view::{Above, Contact, View};
 use crate::edge::page::{Page, Place};
@@ -49,6 +50,8 @@ const TICK: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(500);
 /// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
 const STILL: u32 = 2;
+/// After so many looks what only start-up needed is given back.
+const START_IS_OVER_TICKS: u64 = 5;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
 const GATE_AHEAD_MS: i64 = 3 * DAY_MS;
 /// From deciding an unforeseen sound to hearing it when no amplifier has to be switched on, milliseconds: the time
@@ -158,6 +161,7 @@ struct Daemon {
     files_changed: bool,
     files_still: u32,
     reloading: bool,
+    ticks: u64,
     last_line: String,
     /// The day on which `short` was found.
     short_on: Option<chrono::NaiveDate>,
@@ -429,6 +433,7 @@ impl Daemon {
             files_changed: false,
             files_still: 0,
             reloading: false,
+            ticks: 0,
             last_line: String::new(),
             short_on: None,
             short: Vec::new(),
@@ -849,7 +854,11 @@ impl Daemon {
     fn speaker_says(&mut self, event: SpeakerEvent) {
         let now = self.clock.now();
         let report = match event {
-            SpeakerEvent::Ready { .. } | SpeakerEvent::Closed => return,
+            SpeakerEvent::Ready { .. } => return,
+            SpeakerEvent::Closed => {
+                memory::give_back_code();
+                return;
+            }
             SpeakerEvent::Opened { name, rate, channels } => {
                 tracing::info!("{name}: {rate} Hz, {channels}");
                 return;
@@ -976,6 +985,10 @@ impl Daemon {
 
     fn tick(&mut self) {
         systemd::alive();
+        self.ticks += 1;
+        if self.ticks == START_IS_OVER_TICKS {
+            memory::give_back_code();
+        }
         let now = self.clock.now();
         self.step(Event::Tick);
         if now.wall() + DAY_MS > self.gate_until || self.gate_until > now.wall() + 2 * GATE_AHEAD_MS {
