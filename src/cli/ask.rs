@@ -20,7 +20,7 @@ use crate::edge::airing_log::{AiringLog, FILE_NAME, Identity, LogError, kernel_b
 use crate::edge::control::{Answer, AskError, Request, ask};
 
 /// The daemon answers such requests at once.
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// `loaxa status`
 #[derive(Args)]
@@ -82,18 +82,18 @@ pub struct PlayArguments {
 }
 
 /// What asking needs of the station: found even in a config with mistakes elsewhere.
-struct Station {
-    state_dir: PathBuf,
-    zone: Zone,
-    language: Language,
+pub(super) struct Station {
+    pub(super) state_dir: PathBuf,
+    pub(super) zone: Zone,
+    pub(super) language: Language,
 }
 
-fn station(context: &Context) -> Result<Station, Failure> {
+pub(super) fn station(context: &Context) -> Result<Station, Failure> {
     let glance = super::station::glance(context)?;
     Ok(Station { state_dir: glance.dir, zone: glance.zone, language: context.speak(glance.language) })
 }
 
-fn request(station: &Station, request: &Request, longest: Option<Duration>) -> Result<Value, Failure> {
+pub(super) fn request(station: &Station, request: &Request, longest: Option<Duration>) -> Result<Value, Failure> {
     answered(station, ask(&station.state_dir, request, longest))
 }
 

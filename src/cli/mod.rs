@@ -4,9 +4,11 @@ mod ask;
 mod check;
 mod demo;
 mod devices;
+mod edit;
 mod export;
 mod import;
 mod keygen;
+mod page_code;
 mod paper;
 mod probe;
 mod progress;
@@ -15,6 +17,7 @@ mod rehearsal;
 mod report;
 mod run;
 mod schedule;
+mod schema;
 mod serve;
 pub mod station;
 mod verify;
@@ -120,6 +123,9 @@ enum Command {
     /// Các thiết bị âm thanh có trên máy (the audio devices of this machine)
     #[command(after_help = devices::EXAMPLE)]
     Devices,
+    /// Sửa cấu hình hoặc danh sách của xã an toàn: kiểm tra, xem trước, rồi mới dùng (edit safely, with a preview)
+    #[command(after_help = edit::EXAMPLE)]
+    Edit(edit::Arguments),
     /// Xuất nhật ký phát thanh (export the airing log)
     Export(export::Arguments),
     /// Nhận danh sách từ USB, kiểm tra như khi tải về (take a published folder from a USB stick)
@@ -133,6 +139,9 @@ enum Command {
     /// Ghi chú vào nhật ký, có tên người ghi (write a note into the log)
     #[command(after_help = "Ví dụ (example):\n  loaxa note \"mất điện cả xã từ 14 giờ\" --by \"Nguyễn Văn A\"")]
     Note(ask::NoteArguments),
+    /// Lấy mã đăng nhập một lần vào trang của đài (a one-time code for the station page)
+    #[command(after_help = page_code::EXAMPLE)]
+    PageCode(page_code::Arguments),
     /// Phát một bài ngay bây giờ (play a clip now)
     #[command(after_help = "Ví dụ (example):\n  loaxa play tone --wait\n  loaxa play ban-tin --by \"Nguyễn Văn A\"")]
     Play(ask::PlayArguments),
@@ -154,6 +163,9 @@ enum Command {
     /// Lịch phát thanh sắp tới (the plan as a table)
     #[command(after_help = schedule::EXAMPLE)]
     Schedule(schedule::Arguments),
+    /// Lược đồ JSON cho trình soạn thảo: gợi ý khóa, báo chỗ sai khi đang gõ (a JSON Schema for editors)
+    #[command(after_help = schema::EXAMPLE)]
+    Schema(schema::Arguments),
     /// Máy chủ nhỏ cho thư mục đã phát hành (a small server for a published folder)
     #[command(after_help = serve::EXAMPLE)]
     Serve(serve::Arguments),
@@ -194,6 +206,7 @@ pub fn run() -> ExitCode {
         Command::Completions(arguments) => paper::completions(&arguments, &mut Arguments::command()),
         Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Devices => devices::run(&context),
+        Command::Edit(arguments) => edit::run(&context, &arguments),
         Command::Export(arguments) => export::run(&context, &arguments),
         Command::Import(arguments) => station::load(&context).and_then(|loaded| {
             import::run(&context, &arguments, &loaded.config, &admit(Arc::new(MachineClock::plain())))
@@ -201,6 +214,7 @@ pub fn run() -> ExitCode {
         Command::Keygen(arguments) => keygen::run(&context, &arguments),
         Command::Man => paper::man(Arguments::command()),
         Command::Note(arguments) => ask::note(&context, &arguments),
+        Command::PageCode(arguments) => page_code::run(&context, &arguments),
         Command::Play(arguments) => ask::play(&context, &arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Publish(arguments) => publish::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),
@@ -208,6 +222,7 @@ pub fn run() -> ExitCode {
         Command::Resume(arguments) => ask::resume(&context, &arguments),
         Command::Run => run::run(&context),
         Command::Schedule(arguments) => schedule::run(&context, &arguments),
+        Command::Schema(arguments) => schema::run(&context, &arguments),
         Command::Serve(arguments) => serve::run(&context, &arguments),
         Command::Simulate(arguments) => rehearsal::run(&context, &arguments),
         Command::Status(arguments) => ask::status(&context, &arguments),

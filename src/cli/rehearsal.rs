@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -79,16 +79,31 @@ pub struct Plan {
 
 /// Makes the programme of the station from its files; `since` puts every list in force at one moment.
 pub fn programme(context: &Context, lists: Lists, since: Option<Wall>) -> Result<Plan, Failure> {
-    let clock = MachineClock::plain();
     let loaded = super::station::load(context)?;
-    let language = loaded.language;
-    let config = Arc::new(loaded.config);
+    programme_of(loaded.config, loaded.local, &loaded.base_dir, loaded.language, lists, since)
+}
+
+/// Makes the programme of a station from what its files say.
+pub fn programme_of(
+    config: Config,
+    own: Option<List>,
+    base_dir: &Path,
+    language: Language,
+    lists: Lists,
+    since: Option<Wall>,
+) -> Result<Plan, Failure> {
+    let clock = MachineClock::plain();
+    let config = Arc::new(config);
     let mut in_force = Vec::new();
-    if let (Some(local), Some(mut list)) = (&config.local, loaded.local) {
-        let folder = loaded.base_dir.join(&local.clips);
+    if let (Some(local), Some(mut list)) = (&config.local, own) {
+        let folder = base_dir.join(&local.clips);
         let memory = config.state.dir.join("local-clips.json");
         if list.clips.iter().any(|c| c.duration_ms.is_none()) {
-            measure_local(&mut list, &folder, memory.exists().then_some(&*memory), &|path| length_ms(&clock, path));
+            let memory = memory.exists().then_some(&*memory);
+            let audio = measure_local(&mut list, &folder, memory, &|path| length_ms(&clock, path));
+            for (_, _, text) in audio.troubles {
+                eprintln!("{}", text.say(language));
+            }
         }
         in_force.push(InForce { source: LOCAL.into(), list: Arc::new(list), since: since.unwrap_or_default() });
     }

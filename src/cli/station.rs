@@ -1,6 +1,6 @@
 //! The station's files, read together: what every command that needs the station begins with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
@@ -64,12 +64,21 @@ pub fn load(context: &Context) -> Result<Loaded, Failure> {
 /// # Errors
 /// [`Failure::Config`] when there is no config file to read.
 pub fn survey(context: &Context, stored: bool) -> Result<Survey, Failure> {
+    survey_of(context, stored, None)
+}
+
+/// [`survey`] of drafts in a folder, in place of the files themselves.
+///
+/// # Errors
+/// [`Failure::Config`] when there is no draft of the config.
+pub fn survey_of(context: &Context, stored: bool, kept: Option<&Path>) -> Result<Survey, Failure> {
     let look = Look {
         config: &context.config,
         trial: is_trial(),
         speak: &|written| context.speak(written),
         today: &today,
         stored,
+        kept,
     };
     station::survey(&look).map_err(|text| Failure::Config(text.say(context.language)))
 }

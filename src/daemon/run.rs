@@ -14,7 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::daemon::clock::MachineClock;
-use crate::daemon::station::{LocalAudio, Look, Survey, folder_of, measure_local, survey};
+use crate::daemon::office::{Counter, Shelf};
+use crate::daemon::station::{
+    LocalAudio, Look, Survey, folder_of, glance, keep_in_force, kept_in, measure_local, survey,
+};
 use crate::daemon::status::{Alarms, Brief, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus};
 use crate::daemon::sync::{self, Stored, SyncEvent, Syncing, load_all};
 use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, SessionRow, Write, hex, unhex32};
@@ -34,11 +37,18 @@ use crate::edge::amplifier::{Amplifier, Occasion};
 use crate::edge::clip_store::{ClipStore, Measured, StoreError};
 use crate::edge::control::{self, Answer, Asked, Request};
 use crate::edge::decoder::{self, Decoder};
+use crate::edge::page::door::Door;
+use crate::edge::page::view::{Above, Contact, View};
+use crate::edge::page::{Page, Place};
 use crate::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use crate::edge::systemd;
 
 /// The loop looks at files, alarms and the watchdog so often.
 const TICK: Duration = Duration::from_secs(1);
+/// Config and list are looked at so often.
+const LOOK: Duration = Duration::from_millis(500);
+/// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
+const STILL: u32 = 2;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
 const GATE_AHEAD_MS: i64 = 3 * DAY_MS;
 /// From deciding an unforeseen sound to hearing it when no amplifier has to be switched on, milliseconds: the time
@@ -97,6 +107,7 @@ enum Message {
     Format(String, Format),
     Reloaded(Box<Result<Reloaded, Vec<String>>>),
     Synced(oneshot::Sender<Answer>, Vec<(Arc<str>, sync::Answer)>),
+    PageListens(Option<Text>),
 }
 
 struct Reloaded {
@@ -145,6 +156,7 @@ struct Daemon {
     gate_until: Wall,
     files_seen: Vec<(PathBuf, Option<(u64, std::time::SystemTime)>)>,
     files_changed: bool,
+    files_still: u32,
     reloading: bool,
     last_line: String,
     /// The day on which `short` was found.
@@ -152,6 +164,9 @@ struct Daemon {
     /// Campaigns that cannot reach their quota.
     short: Vec<quota::Short>,
     protected: Arc<Mutex<HashSet<String>>>,
+    page: Option<Page>,
+    door: Arc<Door>,
+    shelf: Arc<Mutex<Arc<Shelf>>>,
 }
 
 /// Runs the daemon until it is told to end.
@@ -288,9 +303,9 @@ fn planned_session(airing_id: &str, zone: Zone) -> Option<(Wall, Arc<str>, Arc<s
 impl Daemon {
     fn start(options: Options, tx: mpsc::UnboundedSender<Message>) -> Result<(Daemon, fs::File), StartError> {
         let plain = MachineClock::plain();
-        let loaded = look(&options, &plain, false).map_err(StartError::Unreadable)?;
+        let (loaded, refused) = last_good(&options, &plain)?;
         let language = loaded.language;
-        let Some(config) = loaded.config.clone().filter(|_| loaded.may_run()).map(Arc::new) else {
+        let Some(config) = loaded.config.clone().map(Arc::new) else {
             return Err(StartError::Config(loaded.rendered(&[Severity::Error]).collect()));
         };
         for line in loaded.rendered(&[Severity::Warning]) {
@@ -412,11 +427,15 @@ impl Daemon {
             gate_until: Wall(0),
             files_seen: Vec::new(),
             files_changed: false,
+            files_still: 0,
             reloading: false,
             last_line: String::new(),
             short_on: None,
             short: Vec::new(),
             protected: Arc::new(Mutex::new(HashSet::new())),
+            page: None,
+            door: Arc::new(Door::new(&config.state.dir, shared_clock.clone())),
+            shelf: Arc::default(),
             own,
             config,
             clock,
@@ -429,6 +448,19 @@ impl Daemon {
             daemon.step(Event::Programme(present));
         }
         daemon.keep_own_list(&loaded);
+        match refused {
+            Some(place) => {
+                let now = daemon.clock.now().wall();
+                let detail = [
+                    ("accepted", false.into()),
+                    ("finding", place.clone().into()),
+                    ("in_force_sha256", loaded.sha256(FileRole::Station).into()),
+                ];
+                daemon.step(Event::Note(event_of(EventKind::Config, now, &detail)));
+                daemon.alarm("config_refused", Text::ConfigNotTaken { finding: place });
+            }
+            None => keep_in_force(&daemon.state_dir, &loaded),
+        }
         daemon.begin_sync();
         Ok((daemon, lock))
     }
@@ -503,6 +535,7 @@ impl Daemon {
                 Text::FileUnreadable { file: path.display().to_string(), cause: error.to_string() },
             ),
         }
+        self.begin_page();
         let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
         let (Ok(mut term), Ok(mut int), Ok(mut hup)) = signals else {
             tracing::error!("signals cannot be received");
@@ -512,6 +545,8 @@ impl Daemon {
         tracing::info!("{}", Text::DaemonReady { station: self.config.station.name.clone() }.say(self.language));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             let now = self.clock.now();
             let wait_ns = (self.wake_at.0 * 1_000_000 - now.wall_ns).max(0) as u64;
@@ -520,6 +555,7 @@ impl Daemon {
                 Some(message) = rx.recv() => self.take(message),
                 () = tokio::time::sleep(Duration::from_nanos(wait_ns)) => self.step(Event::Tick),
                 _ = tick.tick() => self.tick(),
+                _ = look.tick() => self.watch_files(),
                 _ = hup.recv() => self.reload(),
                 _ = term.recv() => break,
                 _ = int.recv() => break,
@@ -527,6 +563,101 @@ impl Daemon {
         }
         self.end(&mut rx).await;
         let _ = fs::remove_file(&path);
+    }
+
+    /// Opens the station page where the config says, or closes it.
+    fn begin_page(&mut self) {
+        let audio = &self.audio.files;
+        let own = self.own.iter().flat_map(|o| &o.list.clips);
+        let own = own.filter_map(|c| Some((c.sha256.as_ref()?.to_string(), audio.get(&c.id)?.clone()))).collect();
+        let quota = self.config.state.clips_quota_bytes;
+        *self.shelf.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Shelf { own, quota });
+        let place = self
+            .config
+            .page_listen
+            .as_ref()
+            .map(|listen| Place { listen: listen.clone(), hosts: self.config.page_hosts.clone() });
+        if self.page.as_ref().map(|p| &p.place) == place.as_ref() {
+            return;
+        }
+        self.page = None;
+        self.clear("page_failing");
+        let Some(place) = place else { return };
+        let (ask, tell) = (self.tx.clone(), self.tx.clone());
+        let office = Counter {
+            state_dir: self.state_dir.clone(),
+            store: self.store.clone(),
+            shelf: self.shelf.clone(),
+            ask: Box::new(move |asked| {
+                let _ = ask.send(Message::Asked(asked));
+            }),
+            tell: Box::new(move |trouble| {
+                let _ = tell.send(Message::PageListens(trouble));
+            }),
+        };
+        match Page::start(place, Arc::new(office), self.door.clone(), self.clock.clone()) {
+            Ok(page) => {
+                self.page = Some(page);
+                self.show_page();
+            }
+            Err(error) => {
+                let why = error.to_string();
+                self.alarm("page_failing", Text::StartFails { what: "page".into(), why });
+            }
+        }
+    }
+
+    /// Hands the page a copy of how things are.
+    fn show_page(&self) {
+        let Some(page) = &self.page else { return };
+        let now = self.clock.now();
+        let stage = self.playout.stage();
+        let programme = self.playout.programme();
+        let health = self.log.health();
+        let above = self.config.sources.iter().filter_map(|source| {
+            let stored = self.stored.iter().find(|s| s.source == source.id)?;
+            Some(Above {
+                source: source.id.clone(),
+                origin: Some(source.origin),
+                list: stored.list.clone(),
+                serial: stored.serial,
+                since: stored.in_force_at,
+                expires_at: stored.expires_at,
+            })
+        });
+        let contacts = self.syncing.as_ref().map(Syncing::status).unwrap_or_default().into_iter().map(|s| {
+            let stored = self.stored.iter().find(|l| l.source == s.id);
+            Contact {
+                serial: s.serial.or(stored.map(|l| l.serial)),
+                expires_at: s.expires_at.or(stored.map(|l| l.expires_at)),
+                id: s.id,
+                last_success: s.last_success,
+                last_error: s.last_error,
+            }
+        });
+        page.show(View {
+            now: now.wall(),
+            clock: now.clock,
+            station: self.config.station.name.as_str().into(),
+            language: self.language,
+            trial: self.options.trial,
+            programme: programme.clone(),
+            own: self.own.as_ref().map(|o| o.list.clone()),
+            above: above.collect(),
+            stop: stage.stop.clone(),
+            on_air: stage.on_air(programme),
+            relaying: stage.is_relaying(),
+            next_fixed: stage.next_planned(now.wall(), programme),
+            fixed_until: self.playout.fixed_until(),
+            fixed: stage.sessions().cloned().collect(),
+            device: self.config.output.device.to_string(),
+            device_error: self.device_error.clone(),
+            contacts: contacts.collect(),
+            log_seq: self.log_head.0,
+            log_durable: health.failing.is_none() && health.waiting_rows == 0,
+            alarms: self.alarms.list(),
+            uptime_s: (now.boot_ns - self.started.boot_ns) / 1_000_000_000,
+        });
     }
 
     /// Ends softly: the clip fades, rows are written.
@@ -699,7 +830,12 @@ impl Daemon {
                     self.step(Event::HookFailed);
                 }
             }
-            Message::Asked(asked) => self.asked(asked),
+            Message::Asked(asked) => {
+                self.asked(asked);
+                self.show_page();
+            }
+            Message::PageListens(None) => self.clear("page_failing"),
+            Message::PageListens(Some(text)) => self.alarm("page_failing", text),
             Message::Format(session, format) => {
                 self.formats.insert(session, format);
             }
@@ -845,8 +981,8 @@ impl Daemon {
         if now.wall() + DAY_MS > self.gate_until || self.gate_until > now.wall() + 2 * GATE_AHEAD_MS {
             self.set_gate();
         }
-        self.watch_files();
         self.watch_alarms(now);
+        self.show_page();
         let line = self.status_line();
         if line != self.last_line {
             systemd::status(&line);
@@ -976,9 +1112,13 @@ impl Daemon {
         if seen != self.files_seen {
             self.files_seen = seen;
             self.files_changed = true;
+            self.files_still = 0;
         } else if self.files_changed {
-            self.files_changed = false;
-            self.reload();
+            self.files_still += 1;
+            if self.files_still >= STILL {
+                self.files_changed = false;
+                self.reload();
+            }
         }
     }
 
@@ -1058,6 +1198,13 @@ impl Daemon {
         self.keep_own_list(&loaded);
         self.set_gate();
         self.programme_changed();
+        self.begin_page();
+        let dir = self.state_dir.clone();
+        // On a thread of its own: the disk may take its time.
+        let kept = std::thread::Builder::new().name("keep".into()).spawn(move || keep_in_force(&dir, &loaded));
+        if let Err(error) = kept {
+            tracing::warn!("in-force: {error}");
+        }
         if sources_changed {
             self.begin_sync();
         }
@@ -1108,6 +1255,37 @@ impl Daemon {
                     let _ = reply.send(Answer::Done(json!([])));
                 }
             },
+            Request::PageCode { by } => {
+                let refused =
+                    |text: Text, code: &str| Answer::Refused { text: text.say(self.language), code: code.into() };
+                let answer = if self.page.is_none() {
+                    refused(Text::PageAbsent {}, "no_page")
+                } else if by.trim().is_empty() {
+                    refused(Text::PageNeedsName {}, "no_name")
+                } else {
+                    match self.door.code(&by) {
+                        Ok(code) => Answer::Done(json!({ "by": by.trim(), "code": code })),
+                        Err(error) => refused(Text::PageFailed { why: error.to_string() }, "internal"),
+                    }
+                };
+                let _ = reply.send(answer);
+            }
+            Request::PageRevoke { by } => {
+                let (door, language) = (self.door.clone(), self.language);
+                let revoke = move || {
+                    let answer = match door.revoke(&by) {
+                        Ok(logins) => Answer::Done(json!({ "by": by, "logins": logins })),
+                        Err(error) => Answer::Refused {
+                            text: Text::PageFailed { why: error.to_string() }.say(language),
+                            code: "internal".into(),
+                        },
+                    };
+                    let _ = reply.send(answer);
+                };
+                if let Err(error) = std::thread::Builder::new().name("revoke".into()).spawn(revoke) {
+                    tracing::error!("revoke: {error}");
+                }
+            }
             Request::Reload => {
                 self.reload();
                 let _ = reply.send(Answer::Done(Value::Null));
@@ -1302,14 +1480,41 @@ impl Daemon {
     }
 }
 
+/// The station's files when they may run; else those that ran last, with the place of the first mistake.
+fn last_good(options: &Options, clock: &dyn Clock) -> Result<(Survey, Option<String>), StartError> {
+    let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    let (place, error) = match look(options, clock, false) {
+        Ok(loaded) if loaded.may_run() => return Ok((loaded, None)),
+        Ok(loaded) => {
+            let findings: Vec<String> = loaded.rendered(&[Severity::Error]).collect();
+            (findings.first().map(|f| first_line(f)).unwrap_or_default(), StartError::Config(findings))
+        }
+        Err(text) => (first_line(&text.say(options.language)), StartError::Unreadable(text)),
+    };
+    // The state folder is found even in a file with mistakes; in one that is gone it is where it usually is.
+    let dir = glance(&options.config).map_or_else(|_| PathBuf::from("/var/lib/loaxa"), |g| g.dir);
+    let kept = kept_in(&dir);
+    match look_at(options, clock, false, Some(&kept)) {
+        Ok(loaded) if loaded.may_run() => {
+            tracing::error!("{place}");
+            Ok((loaded, Some(place)))
+        }
+        _ => Err(error),
+    }
+}
+
 /// Reads and checks the station's files.
 fn look(options: &Options, clock: &dyn Clock, stored: bool) -> Result<Survey, Text> {
+    look_at(options, clock, stored, None)
+}
+
+fn look_at(options: &Options, clock: &dyn Clock, stored: bool, kept: Option<&Path>) -> Result<Survey, Text> {
     let speak = |written: Option<Language>| match written {
         Some(language) if !options.language_forced => language,
         _ => options.language,
     };
     let today = |zone: Zone| zone.date(clock.now().wall());
-    survey(&Look { config: &options.config, trial: options.trial, speak: &speak, today: &today, stored })
+    survey(&Look { config: &options.config, trial: options.trial, speak: &speak, today: &today, stored, kept })
 }
 
 fn event_of(kind: EventKind, at: Wall, detail: &[(&str, Value)]) -> Write {

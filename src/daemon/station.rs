@@ -59,6 +59,8 @@ pub struct Survey {
     pub sheets: Vec<Sheet>,
     /// The config, when it is good; `state.dir` is whole.
     pub config: Option<Config>,
+    /// What could be made of a config and a list with mistakes, to find more of them.
+    drafts: (Option<Config>, Option<List>),
     /// Its bytes.
     pub config_bytes: Vec<u8>,
     /// The commune's own list, when there is one and it is good.
@@ -115,6 +117,9 @@ pub struct Look<'a> {
     pub today: &'a dyn Fn(Zone) -> NaiveDate,
     /// Whether to look at the stored lists of the sources and for the commune's audio as well.
     pub stored: bool,
+    /// A folder whose `station.toml` and `local.toml` are read in place of the files themselves: those that were in
+    /// force last ([`kept_in`]), or drafts. Relative paths still start where the config stands.
+    pub kept: Option<&'a Path>,
 }
 
 /// Reads the config and the commune's list, and checks them.
@@ -122,14 +127,16 @@ pub struct Look<'a> {
 /// # Errors
 /// The sentence when there is no config file to read.
 pub fn survey(look: &Look) -> Result<Survey, Text> {
-    let config_bytes = fs::read(look.config).map_err(|error| Text::FileUnreadable {
-        file: look.config.display().to_string(),
+    let file = look.kept.map_or_else(|| look.config.to_owned(), |k| k.join("station.toml"));
+    let config_bytes = fs::read(&file).map_err(|error| Text::FileUnreadable {
+        file: file.display().to_string(),
         cause: system_words(&error, (look.speak)(None)),
     })?;
     let reading = read_config(&config_bytes, look.trial);
     let mut survey = Survey {
-        sheets: vec![Sheet::new(FileRole::Station, look.config.to_owned(), &config_bytes)],
+        sheets: vec![Sheet::new(FileRole::Station, file, &config_bytes)],
         config: reading.value,
+        drafts: (reading.draft, None),
         config_bytes,
         local: None,
         sources: Vec::new(),
@@ -138,7 +145,7 @@ pub fn survey(look: &Look) -> Result<Survey, Text> {
         language: (look.speak)(None),
     };
     survey.language = (look.speak)(written_language(&survey));
-    survey.read_local();
+    survey.read_local(look.kept);
     if let Some(config) = &mut survey.config {
         // An absolute folder stays as it is.
         config.state.dir = survey.base_dir.join(&config.state.dir);
@@ -147,13 +154,70 @@ pub fn survey(look: &Look) -> Result<Survey, Text> {
         survey.read_stored();
         survey.look_for_audio();
     }
-    if let Some(config) = &survey.config {
+    let whole = survey.config.is_some() && survey.drafts.1.is_none();
+    if let Some(config) = survey.config.as_ref().or(survey.drafts.0.as_ref()) {
         let sources: Vec<(usize, &List)> = survey.sources.iter().map(|(i, l)| (*i, l)).collect();
         let today = (look.today)(config.station.timezone);
-        survey.findings.extend(check_station(config, survey.local.as_ref(), &sources, today));
+        let found = check_station(config, survey.local.as_ref().or(survey.drafts.1.as_ref()), &sources, today);
+        // Beside other mistakes only what is wrong for certain: the rest may follow from them.
+        survey.findings.extend(found.into_iter().filter(|(_, f)| whole || f.severity == Severity::Error));
     }
     survey.findings.sort_by_key(|(role, f)| (*role, f.span.start, f.severity));
     Ok(survey)
+}
+
+/// Where the files that were in force last are kept.
+pub fn kept_in(state_dir: &Path) -> PathBuf {
+    state_dir.join("in-force")
+}
+
+/// Keeps the files that came into force, for a start at which they turn out broken. A failure is only traced: it must
+/// not keep a station from running.
+pub fn keep_in_force(state_dir: &Path, survey: &Survey) {
+    let folder = kept_in(state_dir);
+    let keep = || -> std::io::Result<()> {
+        fs::create_dir_all(&folder)?;
+        for (role, name) in [(FileRole::Local, "local.toml"), (FileRole::Station, "station.toml")] {
+            let file = folder.join(name);
+            match survey.sheets.iter().find(|s| s.role == role) {
+                Some(sheet) if fs::read(&file).is_ok_and(|old| old == sheet.bytes) => {}
+                Some(sheet) => write_whole(&file, &sheet.bytes)?,
+                None => match fs::remove_file(&file) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                },
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = keep() {
+        tracing::warn!("{}: {error}", folder.display());
+    }
+}
+
+/// Writes a file whole or not at all: beside its place, flushed, renamed over it. Keeps the mode of what was there.
+pub fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = folder_of(file);
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let part = folder.join(format!(".{name}.{}.part", std::process::id()));
+    let write = || -> std::io::Result<()> {
+        let mut out = fs::File::create(&part)?;
+        std::io::Write::write_all(&mut out, bytes)?;
+        if let Ok(old) = fs::metadata(file) {
+            out.set_permissions(old.permissions())?;
+            // Only root may give a file away; whoever may not keeps it as their own.
+            use std::os::unix::fs::MetadataExt;
+            let _ = std::os::unix::fs::fchown(&out, Some(old.uid()), Some(old.gid()));
+        }
+        out.sync_all()?;
+        fs::rename(&part, file)?;
+        fs::File::open(&folder)?.sync_all()
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written
 }
 
 /// The folder of a config file: what relative paths start from.
@@ -199,7 +263,7 @@ pub fn glance(config: &Path) -> std::io::Result<Glance> {
 impl Survey {
     /// Reads the commune's list. Its place is taken from the file even where the config is refused, so that all
     /// mistakes come to light in one go.
-    fn read_local(&mut self) {
+    fn read_local(&mut self, kept: Option<&Path>) {
         let text = self.sheets[0].text.clone();
         let root = document::read_toml(&text).0;
         let Some(table) = under(&root, "local") else { return };
@@ -208,11 +272,12 @@ impl Survey {
             Some(Node { value: Value::Text(name), span }) => (name.clone(), span.clone()),
             _ => ("local.toml".to_owned(), table.span.clone()),
         };
-        let path = self.base_dir.join(&name);
+        let path = kept.map_or_else(|| self.base_dir.join(&name), |k| k.join("local.toml"));
         match std::fs::read(&path) {
             Ok(bytes) => {
                 let reading = read_list(&bytes, Form::Local);
                 self.local = reading.value;
+                self.drafts.1 = reading.draft;
                 self.findings.extend(reading.findings.into_iter().map(|f| (FileRole::Local, f)));
                 self.sheets.push(Sheet::new(FileRole::Local, path, &bytes));
             }

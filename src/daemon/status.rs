@@ -171,6 +171,11 @@ impl Alarms {
         self.0.is_empty()
     }
 
+    /// The alarms: code, since when, what.
+    pub fn list(&self) -> Vec<(String, Wall, Text)> {
+        self.0.iter().map(|(code, (since, text))| (code.clone(), *since, text.clone())).collect()
+    }
+
     /// The alarms for showing.
     pub fn brief(&self, language: Language, time: impl Fn(Wall) -> String) -> Vec<AlarmBrief> {
         self.0

@@ -242,6 +242,8 @@ pub struct Config {
     pub hold_ms: i64,
     /// `[page] listen`
     pub page_listen: Option<String>,
+    /// `[page] hosts`: names under which the page may be asked for, beside its address and the machine's own name.
+    pub page_hosts: Vec<String>,
     /// `[log] keep`, months.
     pub log_keep_months: u32,
 }

@@ -93,6 +93,17 @@ impl Notes {
 /// A key the reader asked for; what is not among them is unknown.
 type Asked = Vec<&'static str>;
 
+#[cfg(test)]
+thread_local! {
+    static ASKED: std::cell::RefCell<Vec<(&'static str, &'static str)>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Every place and key that readers asked for on this thread since the last call.
+#[cfg(test)]
+pub fn asked_so_far() -> Vec<(&'static str, &'static str)> {
+    ASKED.take()
+}
+
 /// One table being read.
 pub struct Fields<'a> {
     table: &'a Table,
@@ -166,6 +177,8 @@ impl<'a> Fields<'a> {
 
     /// Notes every key nobody asked for, and every key that is missing, unless it is there by another spelling.
     pub fn close(self, notes: &mut Notes) {
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|all| all.extend(self.asked.iter().map(|key| (self.place, *key))));
         let mut misspelt = Vec::new();
         for entry in &self.table.entries {
             if self.asked.contains(&entry.key.as_str()) {
@@ -1134,6 +1147,7 @@ const HOMES: &[(&str, &str)] = &[
     ("shorter_by", "[quiet_hours]"),
     ("trust", "[time]"),
     ("hold", "[time]"),
+    ("hosts", "[page]"),
     ("listen", "[page]"),
     ("keep", "[log]"),
     ("source", ""),

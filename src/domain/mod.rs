@@ -14,6 +14,7 @@ pub mod quota;
 pub mod render;
 pub mod report;
 pub mod schedule;
+pub mod schema;
 pub mod signature;
 pub mod simulate;
 pub mod stage;

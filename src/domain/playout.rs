@@ -328,6 +328,16 @@ impl Playout {
         self.past.as_ref().map(|(absence, noted)| (*absence, noted))
     }
 
+    /// The audio of a clip, `SOURCE/ID`, is missing or broken, or (none) is there again. At a start to be said before
+    /// the first step, so that the past is settled knowing it.
+    pub fn clip_fault(&mut self, clip: &str, fault: Option<Reason>) {
+        self.stage.clip_fault(clip, fault);
+        match fault {
+            Some(fault) => self.faults.insert(clip.to_owned(), fault),
+            None => self.faults.remove(clip),
+        };
+    }
+
     /// Sessions already planned, for the next start.
     pub fn planned(&self) -> Vec<(Wall, Arc<str>, Arc<str>)> {
         self.planned.keys().cloned().collect()
@@ -359,11 +369,7 @@ impl Playout {
         self.changed = false;
         if let Event::Clip { clip, fault } = &event {
             // What is there and what is not holds whatever the time is, for the past too that is yet to be settled.
-            self.stage.clip_fault(clip, *fault);
-            match fault {
-                Some(fault) => self.faults.insert(clip.clone(), *fault),
-                None => self.faults.remove(clip),
-            };
+            self.clip_fault(clip, *fault);
             self.changed = true;
         }
         let first = *self.first_step.get_or_insert(now);

@@ -2,7 +2,7 @@
 //! happens to the box on the way - power cuts, a device that goes, a clock that jumps, people - comes in as
 //! incidents. Same input, same rows.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::airing::{Airing, Entry, Reason, Write};
@@ -107,7 +107,7 @@ struct World {
     offset_ms: i64,
     clock: ClockState,
     programme: Arc<Programme>,
-    bad: HashMap<String, Reason>,
+    bad: BTreeMap<String, Reason>,
     next_boot: Option<(i64, ClockState)>,
     wake: Wall,
     played: u64,
@@ -191,10 +191,9 @@ impl World {
                     self.clock = clock;
                 }
                 let wall = self.now(back).wall();
-                self.playout = Some(Playout::new(self.programme.clone(), settings(), Some(past), wall));
-                for (clip, fault) in self.bad.clone() {
-                    self.step(back, Event::Clip { clip, fault: Some(fault) });
-                }
+                let mut playout = Playout::new(self.programme.clone(), settings(), Some(past), wall);
+                self.bad.iter().for_each(|(clip, fault)| playout.clip_fault(clip, Some(*fault)));
+                self.playout = Some(playout);
                 self.step(back, Event::Tick);
                 return Some(back);
             }
@@ -272,7 +271,7 @@ pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehear
         offset_ms: 0,
         clock: rehearsal.clock,
         programme,
-        bad: HashMap::new(),
+        bad: BTreeMap::new(),
         next_boot: None,
         wake: from,
         played: 0,

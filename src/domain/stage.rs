@@ -61,7 +61,6 @@ impl Causes {
             (Reason::QuietHours, Reason::QuietHours),
             (Reason::Emergency, Reason::Emergency),
             (Reason::HardStart, Reason::HardStart),
-            (Reason::Overlap, Reason::HardStart),
             (Reason::DeviceLost, Reason::DeviceLost),
             (Reason::HookFailed, Reason::DeviceLost),
         ]

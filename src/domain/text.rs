@@ -5,7 +5,7 @@
 //! quotes, the cause after a colon, the way out on a line of its own.
 
 use crate::domain::airing::{Outcome, Reason};
-use crate::domain::config::Language;
+use crate::domain::config::{Language, Origin};
 use crate::domain::playlist::{ClipKind, Priority};
 
 macro_rules! sentences {
@@ -356,6 +356,10 @@ sentences! {
     MayNotRun { errors: usize, warnings: usize, advice: usize } =>
         "{errors} lỗi, {warnings} cảnh báo, {advice} lời khuyên: chưa chạy được, hãy sửa các lỗi",
         "{errors} errors, {warnings} warnings, {advice} advice: it may not run until the errors are mended";
+
+    BadHost { text: String } =>
+        "\"{text}\" không phải tên máy: chỉ viết tên, không có http:// và số cổng",
+        "\"{text}\" is no host name: write the name alone, without http:// and port";
 
     // ---- planning (domain/schedule.rs)
     /// Two sessions want the same time.
@@ -1045,6 +1049,300 @@ sentences! {
         "không chạy được lệnh \"{command}\" để bật/tắt tăng âm: {why}\n  Kiểm tra on_start, on_stop trong [output] và chạy thử lệnh ấy",
         "cannot run \"{command}\" to switch the amplifier: {why}\n  Check on_start and on_stop in [output] and try the command by hand";
 
+    // ---- the station page (edge/page.rs, edge/page/)
+    /// Navigation.
+    PageNow {} => "Hôm nay", "Today";
+    /// Navigation.
+    PageWeek {} => "7 ngày tới", "Next 7 days";
+    /// Navigation.
+    PageReceived {} => "Bản tin cấp trên gửi", "Received from above";
+    /// Navigation.
+    PagePlay {} => "Phát thử", "Play";
+    /// Navigation.
+    PageLog {} => "Nhật ký", "Log";
+    /// Skips the navigation.
+    PageSkip {} => "Bỏ qua menu", "Skip navigation";
+    /// The other language.
+    PageOtherLanguage {} => "English", "Tiếng Việt";
+    /// Stops.
+    PageStop {} => "Dừng ngay", "Stop now";
+    /// Until when it is silent.
+    PageStopSession {} => "Hết buổi này", "Until this session ends";
+    /// Until when it is silent.
+    PageStopDay {} => "Hết ngày", "Until midnight";
+    /// Until when it is silent.
+    PageStopForGood {} => "Đến khi bật lại", "Until switched on again";
+    /// Emergencies pass.
+    PageButEmergency {} => "Vẫn cho phát bản tin khẩn cấp", "Emergencies may still air";
+    /// Why it is stopped.
+    PageWhy {} => "Lý do (ghi vào nhật ký)", "Why (for the log)";
+    /// Goes on.
+    PageResume {} => "Phát tiếp", "Go on";
+    /// Asks the sources.
+    PageSync {} => "Cập nhật ngay", "Ask for new lists now";
+    /// Logs in.
+    PageLogin {} => "Đăng nhập để dừng, phát", "Log in to stop or play";
+    /// Heading of the login.
+    PageLoginHead {} => "Đăng nhập", "Log in";
+    /// How one gets a code.
+    PageLoginHow {} =>
+        "Trang này không có mật khẩu. Trên máy của đài, chạy lệnh dưới đây rồi gõ mã 8 chữ số vào ô. Mã dùng một lần, trong 10 phút.",
+        "This page has no password. On the station's machine, run the command below and type the code of 8 digits. It works once, within 10 minutes.";
+    /// Field.
+    PageCode {} => "Mã 8 chữ số", "Code of 8 digits";
+    /// Button.
+    PageEnter {} => "Vào", "Enter";
+    /// Logs out.
+    PageLogout {} => "Đăng xuất", "Log out";
+    /// Who is logged in.
+    PageLoggedIn { by: String } => "Đang đăng nhập: {by}", "Logged in: {by}";
+    /// A wrong code.
+    PageWrongCode { left: u32 } => "Mã không đúng, còn {left} lần thử", "Wrong code, {left} tries left";
+    /// No code is open.
+    PageNoCode {} =>
+        "Mã không còn dùng được. Chạy lại lệnh loaxa page-code để lấy mã mới",
+        "That code is no longer good. Run loaxa page-code for a new one";
+    /// The machine failed.
+    PageFailed { why: String } => "Không làm được: {why}", "That did not work: {why}";
+    /// Refused: another site asks.
+    PageForeign {} =>
+        "Yêu cầu bị từ chối: không gửi từ chính trang này. Mở lại trang của đài rồi bấm lại",
+        "Refused: this was not sent from this page. Open the station's page again and press again";
+    /// Refused: an unknown name.
+    PageWrongHost {} =>
+        "Tên máy này không được phép. Dùng địa chỉ của máy, hoặc thêm tên vào hosts trong [page] của station.toml",
+        "This host name is not allowed. Use the machine's address, or add the name to hosts in [page] of station.toml";
+    /// Refused: too large.
+    PageTooLarge {} => "Yêu cầu quá lớn", "The request is too large";
+    /// No such page.
+    PageNotFound {} => "Không có trang này", "There is no such page";
+    /// What sounds.
+    PageOnAir {} => "Đang phát", "On air";
+    /// How far it has come.
+    PageProgress { played: String, whole: String } => "{played} trên {whole}", "{played} of {whole}";
+    /// What comes.
+    PageNext {} => "Tiếp theo", "Next";
+    /// Nothing comes.
+    PageNothingNext {} => "Không có bài nào trong 7 ngày tới", "Nothing in the next 7 days";
+    /// Stopped until a time.
+    PageStoppedUntil { until: String } => "Đã dừng đến {until}", "Stopped until {until}";
+    /// Stopped until somebody goes on.
+    PageStoppedForGood {} => "Đã dừng cho đến khi bật lại", "Stopped until switched on again";
+    /// By whom.
+    PageStoppedBy { by: String, since: String } => "{by} dừng lúc {since}", "stopped by {by} at {since}";
+    /// The day as a picture.
+    PageBand { date: String } => "Lịch ngày {date}", "The day of {date}";
+    /// Legend.
+    PageBandPlanned {} => "Sắp phát", "To come";
+    /// Legend.
+    PageBandAired {} => "Đã phát đủ", "Aired";
+    /// Legend.
+    PageBandFailed {} => "Không phát đủ", "Not or not fully aired";
+    /// Legend.
+    PageBandRelay {} => "Tiếp sóng", "Relay";
+    /// Legend.
+    PageBandQuiet {} => "Giờ không phát loa", "Quiet hours";
+    /// Legend.
+    PageBandNow {} => "Bây giờ", "Now";
+    /// Heading.
+    PageRecent {} => "Vừa phát", "Last airings";
+    /// Heading.
+    PageSessions {} => "Các buổi hôm nay", "Today's sessions";
+    /// No session.
+    PageNoSessions {} => "Không có buổi nào", "No sessions";
+    /// No rows.
+    PageNoRows {} => "Chưa có dòng nào", "No rows";
+    /// How a session ended.
+    PageSessionResult { aired: usize, all: usize } => "đã phát đủ {aired}/{all}", "{aired} of {all} aired";
+    /// A session to come.
+    PageSessionItems { items: usize, length: String } => "{items} bài, {length}", "{items} items, {length}";
+    /// A session that runs.
+    PageSessionRuns {} => "đang diễn ra", "running";
+    /// What airs was sent from above.
+    PageFromAbove { source: String } => "từ {source}", "from {source}";
+    /// Heading.
+    PageAlarms {} => "Cần xem lại", "Needs attention";
+    /// No alarms.
+    PageAllWell {} => "Mọi thứ bình thường", "All is well";
+    /// Since when.
+    PageSince { since: String } => "từ {since}", "since {since}";
+    /// Heading.
+    PageMachine {} => "Máy và đường truyền", "Machine and sources";
+    /// Row.
+    PageClock {} => "Đồng hồ", "Clock";
+    /// Clock.
+    PageClockSynced {} => "đúng giờ (đồng bộ qua mạng)", "right (synchronised)";
+    /// Clock.
+    PageClockHeld {} => "tin được (giữ giờ)", "believed (held)";
+    /// Clock.
+    PageClockUnknown {} => "chưa tin được: chưa phát theo lịch", "not believed: nothing airs by schedule";
+    /// Row.
+    PageDevice {} => "Thiết bị âm thanh", "Audio device";
+    /// Device.
+    PageDeviceOk {} => "bình thường", "fine";
+    /// Row.
+    PageDisk {} => "Ổ đĩa", "Disk";
+    /// Disk.
+    PageDiskUse { clips: u64, used: String, quota: String, free: String } =>
+        "{clips} bài nhận về, {used} trên {quota}; ổ còn trống {free}",
+        "{clips} clips received, {used} of {quota}; {free} free on the disk";
+    /// Row.
+    PageLogState {} => "Nhật ký", "Log";
+    /// Log.
+    PageLogRows { seq: u64 } => "{seq} dòng, đã ghi an toàn", "{seq} rows, safely written";
+    /// Log.
+    PageLogWaits { seq: u64 } => "{seq} dòng, còn dòng chưa ghi được xuống đĩa", "{seq} rows, some not on disk yet";
+    /// Source.
+    PageSource { serial: String, last: String, expires: String } =>
+        "bản số {serial}; liên lạc lần cuối {last}; hết hạn {expires}",
+        "list {serial}; last contact {last}; expires {expires}";
+    /// Never.
+    PageNever {} => "chưa có", "none yet";
+    /// Row.
+    PageUptime {} => "Chạy liên tục", "Running for";
+    /// Uptime.
+    PageUptimeShort {} => "chưa đến 1 phút", "less than a minute";
+    /// Played by a person.
+    PageByHand {} => "Phát bằng tay", "Played by hand";
+    /// The connection is gone.
+    PageLost {} => "Mất kết nối với máy. Nội dung dưới đây có thể đã cũ.", "No connection. What is below may be old.";
+    /// Heading of received lists.
+    PageList { source: String, level: String } => "{source} ({level})", "{source} ({level})";
+    /// What is known of a list.
+    PageListLine { serial: String, since: String, expires: String } =>
+        "Bản số {serial}, có hiệu lực ở đài từ {since}, hết hạn {expires}",
+        "List {serial}, in force here since {since}, expires {expires}";
+    /// No lists.
+    PageNothingReceived {} => "Chưa nhận được danh sách nào", "No list received yet";
+    /// Heading.
+    PageCampaign {} => "Đợt tuyên truyền", "Campaign";
+    /// Document of a campaign.
+    PageDocument { number: String, date: String } => "Văn bản {number} ngày {date}", "Document {number} of {date}";
+    /// Days of something.
+    PageDates { from: String, to: String } => "từ {from} đến {to}", "from {from} to {to}";
+    /// Open end.
+    PageOpenEnd {} => "khi có thông báo khác", "further notice";
+    /// Open beginning.
+    PageOpenBeginning {} => "nay", "now";
+    /// Quota.
+    PageQuota { per_day: u32 } => "Chỉ tiêu: {per_day} lượt mỗi ngày", "Quota: {per_day} airings a day";
+    /// Quota kept.
+    PageQuotaKept { from: String, to: String } => "đủ theo lịch từ {from} đến {to}", "reached by the plan from {from} to {to}";
+    /// Quota not kept.
+    PageQuotaShort { date: String, planned: usize } =>
+        "chưa đủ: ngày {date} chỉ có {planned} lượt",
+        "not reached: only {planned} on {date}";
+    /// Heading.
+    PageOffer {} => "Gửi kèm vào buổi của xã", "Offer for the commune's sessions";
+    /// How often.
+    PageOfferTimes { times: u32 } => "{times} buổi đầu mỗi ngày có chỗ", "the first {times} sessions a day that have a place";
+    /// Heading.
+    PageEmergency {} => "Thông báo khẩn cấp", "Emergency";
+    /// Heading.
+    PageClips {} => "Các bài", "Clips";
+    /// Where it will air.
+    PageWillAir { times: usize, first: String } => "Sẽ phát {times} lượt trong 7 ngày tới: {first}", "Airs {times} times in the next 7 days: {first}";
+    /// Nowhere.
+    PageWillNotAir {} => "Không có trong lịch 7 ngày tới", "Not in the plan of the next 7 days";
+    /// Approval.
+    PageApproved { by: String, at: String } => "{by} duyệt ngày {at}", "approved by {by} on {at}";
+    /// No approval.
+    PageNotApproved {} => "Chưa được duyệt: không phát", "Not approved: will not air";
+    /// Audio is not here.
+    PageNoAudio {} => "Chưa có tệp âm thanh", "No audio file";
+    /// Listen.
+    PageListen { title: String } => "Nghe trên máy này: {title}", "Listen on this device: {title}";
+    /// Play.
+    PagePlayClip {} => "Phát ra loa", "Play on the loudspeakers";
+    /// Play.
+    PagePlayHow {} =>
+        "Phát ngay ra loa, theo đúng giờ không phát loa và việc dừng; ghi vào nhật ký với tên người phát.",
+        "Plays on the loudspeakers at once, under quiet hours and stops; logged with your name.";
+    /// The test tone.
+    PageTone {} => "Âm thử 1 kHz", "Test tone, 1 kHz";
+    /// The commune's own clips.
+    PageOwnClips {} => "Bài của xã", "The commune's own clips";
+    /// Done.
+    PageDoneStop { until: String } => "Đã dừng đến {until}", "Stopped until {until}";
+    /// Done.
+    PageDonePlay {} => "Đang phát ra loa", "Playing now";
+    /// Done.
+    PageDoneSync { source: String, result: String } => "{source}: {result}", "{source}: {result}";
+    /// Sync found this.
+    PageSyncSame {} => "không có gì mới", "nothing new";
+    /// Sync found this.
+    PageSyncNew {} => "đã nhận bản mới", "a new list came into force";
+    /// Filter.
+    PageFrom {} => "Từ ngày", "From";
+    /// Filter.
+    PageTo {} => "Đến hết ngày", "To, inclusive";
+    /// Filter.
+    PageAll {} => "Tất cả", "All";
+    /// Button.
+    PageShow {} => "Xem", "Show";
+    /// Download.
+    PageDownload {} => "Tải về:", "Download:";
+    /// Rows left out.
+    PageOnlyLast { shown: usize, all: u64 } => "Chỉ hiện {shown} dòng mới nhất trong {all} dòng", "Only the newest {shown} of {all} rows";
+    /// Where it was not possible to listen.
+    PageCannotListen { address: String, why: String } =>
+        "không mở được trang của đài ở {address}: {why}\n  Kiểm tra listen trong [page]; máy thử lại mỗi 5 giây",
+        "the station page cannot listen on {address}: {why}\n  Check listen in [page]; it is tried again every 5 seconds";
+    /// The config has no page.
+    PageAbsent {} =>
+        "cấu hình không có trang của đài\n  Thêm [page] listen = \"127.0.0.1:8080\" vào station.toml",
+        "the config has no station page\n  Add [page] listen = \"127.0.0.1:8080\" to station.toml";
+    /// A name is missing.
+    PageNeedsName {} => "thiếu tên người: loaxa page-code --by \"Nguyễn Văn A\"", "a name is missing: loaxa page-code --by \"Nguyễn Văn A\"";
+    /// A code was made.
+    PageCodeMade { by: String, code: String } =>
+        "Mã cho {by}: {code}\nDùng một lần, trong 10 phút; gõ vào trang của đài, mục Đăng nhập",
+        "Code for {by}: {code}\nGood once, within 10 minutes; type it into the station page, under Log in";
+    /// Logins ended.
+    PageRevoked { by: String, logins: u64 } => "Đã thu hồi {logins} lần đăng nhập của {by}", "Ended {logins} logins of {by}";
+
+    // ---- editing (cli/edit.rs)
+    /// Heading of the preview.
+    EditPreview {} => "Sẽ phát trong 24 giờ tới (dấu -: bỏ đi, dấu +: thêm vào):", "Airs in the next 24 hours (-: goes, +: comes):";
+    /// Heading of the preview, nothing changes.
+    EditSamePlan {} => "Sẽ phát trong 24 giờ tới: không thay đổi", "Airs in the next 24 hours: no change";
+    /// Nothing was planned before, because the file in force is broken.
+    EditBeforeBroken {} => "Tệp đang có bị lỗi nên không so sánh được; sẽ phát trong 24 giờ tới:", "The present file is broken and cannot be compared; airs in the next 24 hours:";
+    /// Nothing was written.
+    EditUnchanged {} => "Không có gì thay đổi", "Nothing was changed";
+    /// There are errors.
+    EditErrors { errors: usize } =>
+        "Có {errors} lỗi: chưa dùng được. Sửa tiếp? [Enter: sửa tiếp, b: bỏ, giữ tệp cũ] ",
+        "{errors} errors: not usable yet. Go on editing? [Enter: yes, q: give up and keep the old file] ";
+    /// The question at the end.
+    EditConfirm { file: String } =>
+        "Dùng bản mới của \"{file}\"? [c: dùng, s: sửa tiếp, Enter: bỏ] ",
+        "Use the new \"{file}\"? [y: use it, e: go on editing, Enter: no] ";
+    /// Given up.
+    EditGivenUp {} => "Đã bỏ, giữ nguyên tệp cũ", "Given up; the old file stays";
+    /// Written.
+    EditDone { file: String, backup: String } =>
+        "Đã ghi \"{file}\"; bản trước ở \"{backup}\"\nĐài đang chạy nhận sau vài giây, dùng từ buổi sau. Lấy lại bản trước: loaxa edit --undo",
+        "\"{file}\" is written; the version before is \"{backup}\"\nA running station takes it within seconds, from the next session on. To go back: loaxa edit --undo";
+    /// Somebody else changed the file.
+    EditRaced { file: String, draft: String } =>
+        "\"{file}\" đã bị người khác sửa trong lúc này: chưa ghi\n  Bản vừa sửa ở \"{draft}\"; chạy lại loaxa edit",
+        "\"{file}\" was changed by somebody else meanwhile: nothing written\n  What you edited is in \"{draft}\"; run loaxa edit again";
+    /// The editor failed.
+    EditorFailed { editor: String, why: String } =>
+        "không chạy được trình soạn thảo \"{editor}\": {why}\n  Đặt EDITOR, ví dụ: EDITOR=nano loaxa edit",
+        "cannot run the editor \"{editor}\": {why}\n  Set EDITOR, as in: EDITOR=nano loaxa edit";
+    /// No file to edit.
+    EditNoFile { file: String, why: String } => "không đọc được \"{file}\": {why}", "cannot read \"{file}\": {why}";
+    /// Not written.
+    EditCannotWrite { file: String, why: String } =>
+        "không ghi được \"{file}\": {why}\n  Chạy bằng sudo",
+        "cannot write \"{file}\": {why}\n  Use sudo";
+    /// No local list.
+    EditNoLocal {} => "cấu hình không có [local]: không có danh sách của xã để sửa", "the config has no [local]: there is no list of the commune's own to edit";
+    /// No backup.
+    EditNoBackup { file: String } => "không có bản trước nào của \"{file}\"", "there is no version before of \"{file}\"";
+
     // ---- commands (cli/)
     /// The demo begins.
     DemoBegins { dir: String } =>
@@ -1284,6 +1582,31 @@ pub fn reason_words(reason: Reason, language: Language) -> &'static str {
         (Reason::Withdrawn, Language::Vi) => "Đã thu hồi",
         (Reason::Withdrawn, Language::En) => "Withdrawn",
     }
+}
+
+/// The level of a source, as shown to people.
+pub fn origin_words(origin: Origin, language: Language) -> &'static str {
+    match (origin, language) {
+        (Origin::TrungUong, Language::Vi) => "Trung ương",
+        (Origin::TrungUong, Language::En) => "central",
+        (Origin::Tinh, Language::Vi) => "cấp tỉnh",
+        (Origin::Tinh, Language::En) => "province",
+        (Origin::Huyen, Language::Vi) => "cấp huyện",
+        (Origin::Huyen, Language::En) => "district",
+        (Origin::Xa, Language::Vi) => "cấp xã",
+        (Origin::Xa, Language::En) => "commune",
+        (Origin::Thon, Language::Vi) => "thôn",
+        (Origin::Thon, Language::En) => "village",
+    }
+}
+
+/// A weekday, Monday first, as shown to people.
+pub fn weekday_words(from_monday: u32, language: Language) -> &'static str {
+    let names = match language {
+        Language::Vi => ["Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật"],
+        Language::En => ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+    };
+    names[from_monday as usize % 7]
 }
 
 /// The kind of a clip as shown in reports.

@@ -64,6 +64,16 @@ pub enum Request {
     Sync,
     /// Look at config and local list again.
     Reload,
+    /// A code that opens the station page for a person, once.
+    PageCode {
+        /// Who.
+        by: String,
+    },
+    /// What opened the station page for a person opens it no longer.
+    PageRevoke {
+        /// Who.
+        by: String,
+    },
 }
 
 /// What is answered: a result, or a sentence why not.

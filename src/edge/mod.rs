@@ -8,6 +8,7 @@ pub mod decoder;
 pub mod file_server;
 pub mod folder;
 pub mod http;
+pub mod page;
 pub mod published;
 pub mod speaker;
 pub mod systemd;

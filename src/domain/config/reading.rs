@@ -69,7 +69,10 @@ fn config(mut top: Fields<'_>, trial: bool, notes: &mut Notes) -> Option<Config>
         quiet_open.extend(open(fields, notes));
     }
     let (trust, hold_ms) = time(top.table("time", "[time]", notes), &output.device, &device_span, trial, notes);
-    let page_listen = top.table("page", "[page]", notes).map(|fields| page(fields, notes));
+    let (page_listen, page_hosts) = match top.table("page", "[page]", notes).map(|fields| page(fields, notes)) {
+        Some((listen, hosts)) => (Some(listen), hosts),
+        None => (None, Vec::new()),
+    };
     let mut log_keep_months = 24;
     if let Some(mut fields) = top.table("log", "[log]", notes) {
         if let Some(held) = fields.get("keep")
@@ -96,6 +99,7 @@ fn config(mut top: Fields<'_>, trial: bool, notes: &mut Notes) -> Option<Config>
         trust,
         hold_ms,
         page_listen,
+        page_hosts,
         log_keep_months,
     })
 }
@@ -366,7 +370,7 @@ fn time(
     (trust, hold_ms)
 }
 
-fn page(mut f: Fields<'_>, notes: &mut Notes) -> String {
+fn page(mut f: Fields<'_>, notes: &mut Notes) -> (String, Vec<String>) {
     let standard = "127.0.0.1:8080".to_owned();
     let listen = match f.text("listen", notes) {
         None => standard,
@@ -393,8 +397,20 @@ fn page(mut f: Fields<'_>, notes: &mut Notes) -> String {
             }
         }
     };
+    let mut hosts = Vec::new();
+    for (host, span) in f.texts("hosts", notes).unwrap_or_default() {
+        let tame = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        if host.len() <= 253 && !host.is_empty() && host.chars().all(tame) {
+            hosts.push(host.to_ascii_lowercase());
+        } else {
+            notes.push(
+                Finding::error("bad_host", span, Text::BadHost { text: host.chars().take(80).collect() })
+                    .hint(Text::WriteLine { line: "hosts = [\"dai.binhminh.example.vn\"]".into() }),
+            );
+        }
+    }
     f.close(notes);
-    listen
+    (listen, hosts)
 }
 
 /// Whether only this machine or its own network can reach an address.
@@ -431,6 +447,7 @@ mod tests {
         assert_eq!(config.quiet_open[0].by, "Nguyễn Văn A");
         assert_eq!(config.hold_ms, 72 * HOUR_MS);
         assert_eq!(config.page_listen.as_deref(), Some("127.0.0.1:8080"));
+        assert_eq!(config.page_hosts, ["dai.example.vn"]);
     }
 
     #[test]
