@@ -450,6 +450,21 @@ fn the_diary_tells_each_day_with_lists_absences_and_notes() {
     keep("diary.xlsx", &paper_book(&paper).unwrap());
 }
 
+#[test]
+fn a_note_written_while_the_box_is_off_is_no_sign_of_life() {
+    use serde_json::json;
+    let rows = [
+        happened(EventKind::Start, "2022-10-05T05:00:00+07:00", None, json!({})),
+        happened(EventKind::Shutdown, "2022-10-05T06:00:00+07:00", None, json!({})),
+        happened(EventKind::Note, "2022-10-05T07:00:00+07:00", Some("B"), json!({"text": "sửa loa"})),
+        happened(EventKind::Start, "2022-10-05T08:00:00+07:00", None, json!({})),
+    ];
+    let away = gathered(&rows, false).away;
+    assert_eq!(away.len(), 1);
+    let known = (away[0].from, away[0].to, away[0].farewell);
+    assert_eq!(known, (wall("2022-10-05T06:00:00+07:00"), wall("2022-10-05T08:00:00+07:00"), true));
+}
+
 fn unzip(bytes: &[u8]) -> Vec<(String, String)> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
     let parts = (0..archive.len()).map(|i| {

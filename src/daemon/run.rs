@@ -1065,7 +1065,7 @@ impl Daemon {
             self.short = self.short_days(today);
         }
         match self.short.first() {
-            Some(short) => self.alarm("quota_short", short.text()),
+            Some(short) => self.alarm("quota_short", short.alarm()),
             None => self.clear("quota_short"),
         }
     }

@@ -592,6 +592,10 @@ sentences! {
     QuotaShortDays { campaign: String, date: String, planned: u32, quota: u32, days: u32 } =>
         "không đạt chỉ tiêu trong {days} ngày: \"{campaign}\" từ ngày {date} chỉ có {planned} lượt phát trong lịch, chỉ tiêu {quota}",
         "quota out of reach on {days} days: \"{campaign}\" from {date} has {planned} airings planned, the quota is {quota}";
+    /// The alarm of the daemon.
+    QuotaShortAlarm { campaign: String, date: String, planned: u32, quota: u32, days: u32 } =>
+        "không đạt chỉ tiêu trong {days} ngày: \"{campaign}\" từ ngày {date} chỉ có {planned} lượt phát trong lịch, chỉ tiêu {quota}\n  Thêm {{ offers = \"priority\" }} vào một buổi phát của ngày ấy trong local.toml, rồi chạy: loaxa check",
+        "quota out of reach on {days} days: \"{campaign}\" from {date} has {planned} airings planned, the quota is {quota}\n  Add {{ offers = \"priority\" }} to a session of that day in local.toml, then run: loaxa check";
     /// What helps.
     QuotaMore {} =>
         "thêm {{ offers = \"priority\" }} vào một buổi phát của ngày ấy trong local.toml, hoặc báo đơn vị gửi tăng sessions_per_day",
