@@ -318,7 +318,7 @@ fn clock_time(text: Option<&str>, zone: Zone) -> String {
 
 fn table(airings: &[Airing], zone: Zone, language: Language) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     let headings = [
         Text::HeadDate {},
         Text::HeadTime {},
