@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::daemon::clock::MachineClock;
 use crate::daemon::office::{Counter, Shelf};
 use crate::daemon::station::{
-    LocalAudio, Look, Survey, folder_of, glance, keep_in_force, kept_in, measure_local, survey,
+    LocalAudio, Look, Survey, folder_of, glance, hold_approvals, keep_in_force, kept_in, measure_local, survey,
 };
 use crate::daemon::status::{Alarms, Brief, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus};
 use crate::daemon::sync::{self, Stored, SyncEvent, Syncing, load_all};
@@ -369,9 +369,6 @@ impl Daemon {
                 _ => clock.now().wall(),
             },
         });
-        for (_, _, text) in &audio.troubles {
-            tracing::error!("{}", text.say(language));
-        }
         if let Err(error) = write_tone(&state_dir) {
             tracing::warn!("{}: {error}", state_dir.join("tone.wav").display());
         }
@@ -466,6 +463,7 @@ impl Daemon {
             }
             None => keep_in_force(&daemon.state_dir, &loaded),
         }
+        daemon.tell_troubles();
         daemon.begin_sync();
         Ok((daemon, lock))
     }
@@ -1081,6 +1079,17 @@ impl Daemon {
         quota::short_ahead(self.playout.programme(), &facts, today, QUOTA_AHEAD_DAYS)
     }
 
+    /// What is wrong with the commune's own audio: all of it in the journal, the first of it as an alarm.
+    fn tell_troubles(&mut self) {
+        for (_, _, text) in &self.audio.troubles {
+            tracing::error!("{}", text.say(self.language));
+        }
+        match self.audio.troubles.first().map(|(_, _, text)| text.clone()) {
+            Some(text) => self.alarm("local_audio", text),
+            None => self.clear("local_audio"),
+        }
+    }
+
     fn alarm(&mut self, code: &str, text: Text) {
         let now = self.clock.now().wall();
         if self.alarms.raise(code, now, text.clone()) {
@@ -1201,11 +1210,9 @@ impl Daemon {
             self.speaker.set_device(config.output.device.clone());
         }
         self.playout.set_output(config.output.device.to_string(), settings(&config).pre_roll_ms);
-        for (_, _, text) in &audio.troubles {
-            tracing::error!("{}", text.say(self.language));
-        }
         self.own = loaded.local.clone().map(|list| OwnList { list: Arc::new(list), since: now });
         self.audio = audio;
+        self.tell_troubles();
         self.config = config;
         self.stored.retain(|s| self.config.sources.iter().any(|c| c.id == s.source));
         self.keep_own_list(&loaded);
@@ -1556,7 +1563,9 @@ fn own_list(loaded: &Survey, clock: &MachineClock) -> (Option<List>, LocalAudio)
         return (None, LocalAudio::default());
     };
     let memory = config.state.dir.join("local-clips.json");
-    let audio = measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
+    let mut audio = measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
+    let held = hold_approvals(&mut list, &config.state.dir.join("approvals.json"));
+    held.into_iter().for_each(|text| audio.troubles.push(("".into(), Reason::NotApproved, text)));
     (Some(list), audio)
 }
 

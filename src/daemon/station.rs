@@ -457,3 +457,68 @@ fn measured(
     known.insert(file.to_owned(), found.clone());
     Ok(found)
 }
+
+/// What was approved: the very bytes, by whom and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Approved {
+    sha256: String,
+    by: String,
+    at: String,
+}
+
+/// Holds approvals to the audio they were given for (invariant 4): a clip whose file changed while its approval stayed
+/// as it was counts as not approved, until somebody approves it anew. `memory` is a file in the state folder. Answers
+/// a sentence for each clip held back.
+pub fn hold_approvals(list: &mut List, memory: &Path) -> Vec<Text> {
+    let mut known: HashMap<String, Approved> =
+        fs::read(memory).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+    let before = known.clone();
+    let mut held = Vec::new();
+    for clip in list.clips.iter_mut().filter(|c| !c.kind.is_frame()) {
+        let (Some(sha256), Some(by), Some(at)) = (&clip.sha256, &clip.approved_by, &clip.approved_at) else { continue };
+        let now = Approved { sha256: sha256.to_string(), by: by.to_string(), at: at.to_string() };
+        match known.get(&*clip.id) {
+            Some(then) if then.by == now.by && then.at == now.at && then.sha256 != now.sha256 => {
+                held.push(Text::ApprovalOfOtherAudio { clip: clip.id.to_string(), at: now.at });
+                clip.approved_by = None;
+            }
+            _ => {
+                known.insert(clip.id.to_string(), now);
+            }
+        }
+    }
+    if known != before
+        && let Ok(text) = serde_json::to_vec_pretty(&known)
+    {
+        let part = memory.with_extension("part");
+        let _ = fs::write(&part, text).and_then(|()| fs::rename(&part, memory));
+    }
+    held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(sha256: &str, at: &str) -> List {
+        let text = format!(
+            "[[clips]]\nid = \"tin\"\nfile = \"tin.mp3\"\ntitle = \"Tin\"\nkind = \"ban_tin\"\napproved_by = \"A\"\napproved_at = \"{at}\"\n"
+        );
+        let mut list = read_list(text.as_bytes(), Form::Local).value.unwrap();
+        list.clips[0].sha256 = Some(sha256.into());
+        list
+    }
+
+    #[test]
+    fn audio_that_changed_after_its_approval_needs_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = folder.path().join("approvals.json");
+        let mut first = list("aa", "2022-09-30");
+        assert!(hold_approvals(&mut first, &memory).is_empty() && first.clips[0].is_approved());
+        let mut changed = list("bb", "2022-09-30");
+        assert_eq!(hold_approvals(&mut changed, &memory).len(), 1);
+        assert!(!changed.clips[0].is_approved());
+        let mut again = list("bb", "2022-10-02");
+        assert!(hold_approvals(&mut again, &memory).is_empty() && again.clips[0].is_approved());
+    }
+}

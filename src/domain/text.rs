@@ -956,6 +956,10 @@ sentences! {
         "the name \"{name}\" in [output] device is not in the list";
 
     // ---- the daemon (daemon/, edge/control.rs)
+    /// Approved audio was replaced.
+    ApprovalOfOtherAudio { clip: String, at: String } =>
+        "bài \"{clip}\" đã bị thay tệp sau khi duyệt ({at}): chưa được duyệt lại nên không phát\n  Duyệt tệp mới rồi sửa approved_at trong local.toml",
+        "the audio of \"{clip}\" was replaced after its approval ({at}): not approved again, so not aired\n  Have the new file approved and change approved_at in local.toml";
     /// A part of the daemon does not start.
     StartFails { what: String, why: String } =>
         "không khởi động được phần \"{what}\": {why}",
