@@ -591,6 +591,7 @@ impl Daemon {
             state_dir: self.state_dir.clone(),
             store: self.store.clone(),
             shelf: self.shelf.clone(),
+            config: self.options.config.clone(),
             ask: Box::new(move |asked| {
                 let _ = ask.send(Message::Asked(asked));
             }),

@@ -1064,6 +1064,34 @@ sentences! {
     PagePlay {} => "Phát thử", "Play";
     /// Navigation.
     PageLog {} => "Nhật ký", "Log";
+    /// Navigation.
+    PageReports {} => "Báo cáo", "Reports";
+    /// Report.
+    PageReportDiary {} => "Sổ nhật ký tuần", "Diary of a week";
+    /// Report.
+    PageReportPeriod {} => "Báo cáo kỳ", "Report of a period";
+    /// Report.
+    PageReportCampaign {} => "Kết quả đợt tuyên truyền", "Result of a campaign";
+    /// Field.
+    PageReportWeek {} => "Tuần (năm-W số tuần)", "Week (year-W number)";
+    /// Field.
+    PageReportKind {} => "Loại kỳ", "Length";
+    /// Field.
+    PageReportEnding {} => "Tháng cuối của kỳ (năm-tháng)", "Last month (year-month)";
+    /// Field.
+    PageReportCalendar {} => "Theo tháng dương lịch", "Calendar months";
+    /// Choice.
+    PageReportMonth {} => "Tháng", "Month";
+    /// Choice.
+    PageReportQuarter {} => "Quý", "Quarter";
+    /// Choice.
+    PageReportHalf {} => "6 tháng", "Half a year";
+    /// Choice.
+    PageReportNine {} => "9 tháng", "Nine months";
+    /// Choice.
+    PageReportYear {} => "Năm", "Year";
+    /// Button.
+    PageReportSee {} => "Xem và in", "See and print";
     /// Skips the navigation.
     PageSkip {} => "Bỏ qua menu", "Skip navigation";
     /// The other language.

@@ -127,7 +127,7 @@ const contrast = () => {
   }
   return bad;
 };
-const unnamed = () => [...document.querySelectorAll("button, a, input, select, audio, summary, progress, svg[role=img]")]
+const unnamed = () => [...document.querySelectorAll("button, a, input:not([type=hidden]), select, audio, summary, progress, svg[role=img]")]
   .filter((e) => !(e.textContent.trim() || e.getAttribute("aria-label") || e.labels?.length)).map((e) => e.outerHTML.slice(0, 80));
 
 let browser;
@@ -159,7 +159,7 @@ try {
     await page.keyboard.type(loaxa("page-code", "--by", "Nguyễn Văn A").match(/\d{8}/)[0]);
     await press("Enter");
     await page.waitForURL(`${base}/`);
-    for (const path of ["/", "/week", "/received", "/play", "/log"]) {
+    for (const path of ["/", "/week", "/received", "/play", "/log", "/reports"]) {
       await page.goto(base + path);
       await page.waitForTimeout(300);
       await shot(path.slice(1) || "front");
@@ -175,6 +175,12 @@ try {
     await page.goto(`${base}/?lang=en`);
     check((await page.locator("html").getAttribute("lang")) === "en", `${name}: no English`);
     await page.goto(`${base}/?lang=vi`);
+
+    await page.goto(`${base}/reports`);
+    await page.locator("form").filter({ has: page.locator("input[value=diary]") }).locator("button[value=html]").click();
+    await page.waitForURL(/which=diary/);
+    await page.waitForLoadState();
+    check((await page.title()).includes("NHẬT KÝ"), `${name}: no diary`);
 
     // Play, see it live, stop by keyboard, go on.
     await page.goto(`${base}/play`);
