@@ -115,10 +115,7 @@ impl Clock for MachineClock {
 /// # Errors
 /// What the system says: mostly that it is not permitted.
 pub fn set_machine_clock(at: Wall) -> std::io::Result<()> {
-    let time = rustix::time::Timespec {
-        tv_sec: at.0.div_euclid(1_000),
-        tv_nsec: at.0.rem_euclid(1_000) * 1_000_000,
-    };
+    let time = rustix::time::Timespec { tv_sec: at.0.div_euclid(1_000), tv_nsec: at.0.rem_euclid(1_000) * 1_000_000 };
     Ok(rustix::time::clock_settime(rustix::time::ClockId::Realtime, time)?)
 }
 

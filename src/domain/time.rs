@@ -681,7 +681,13 @@ mod tests {
 
     /// A machine that booted at `booted`, by a right clock: what is believed `ms` later with the wall clock off by
     /// `off_ms`.
-    fn look(belief: &mut Belief, trust: crate::domain::config::Trust, ms: i64, off_ms: i64, synced: bool) -> (i64, Why) {
+    fn look(
+        belief: &mut Belief,
+        trust: crate::domain::config::Trust,
+        ms: i64,
+        off_ms: i64,
+        synced: bool,
+    ) -> (i64, Why) {
         let wall_ns = (wall("2026-05-01T00:00:00Z").0 + ms + off_ms) * 1_000_000;
         let (seen_ns, why) = belief.look(&rules(trust), wall_ns, ms * 1_000_000, synced);
         (seen_ns / 1_000_000 - wall("2026-05-01T00:00:00Z").0 - ms, why)
