@@ -20,7 +20,7 @@ use crate::domain::findings::Severity;
 use crate::domain::playlist::{Form, LOCAL, List, read_list};
 use crate::domain::quota;
 use crate::domain::report;
-use crate::domain::schedule::{InForce, Programme, clashes};
+use crate::domain::schedule::{EMERGENCY_FOR_MS, InForce, Programme, clashes};
 use crate::domain::simulate::{Incident, Rehearsal, rehearse};
 use crate::domain::stage::Absence;
 use crate::domain::text::{Text, length_words, outcome_word, reason_words};
@@ -54,6 +54,9 @@ pub struct Arguments {
     /// Đồng hồ nhảy: T=+90s hoặc T=-1h; lặp lại được (the wall clock jumps)
     #[arg(long, value_name = "T=±D", allow_hyphen_values = true)]
     clock_step: Vec<String>,
+    /// Có người cho phát khẩn cấp; lặp lại được (an emergency by hand, with the end and from round to round)
+    #[arg(long, value_name = "CLIP@T[..T[/D]]")]
+    emergency: Vec<String>,
     /// jsonl | csv | table | day
     #[arg(long, default_value = "table", value_parser = ["jsonl", "csv", "table", "day"])]
     format: String,
@@ -203,6 +206,24 @@ fn step(zone: Zone, text: &str, language: Language) -> Result<(Wall, Incident), 
     Ok((time(zone, at, language)?, Incident::ClockStep(sign * ms)))
 }
 
+/// `CLIP@T[..UNTIL[/EVERY]]`, as `loaxa play --emergency` has it.
+fn emergency(zone: Zone, text: &str, language: Language) -> Result<(Wall, Incident), Failure> {
+    let bad = || Failure::Usage(Text::BadEmergency { text: text.to_owned() }.say(language));
+    let (clip, when) = text.split_once('@').ok_or_else(bad)?;
+    let (when, every_ms) = match when.split_once('/') {
+        Some((when, every)) => (when, Some(crate::domain::time::parse_duration_ms(every).ok_or_else(bad)?)),
+        None => (when, None),
+    };
+    let (at, until) = match when.split_once("..") {
+        Some(_) => stretch(zone, when, language)?,
+        None => {
+            let at = time(zone, when, language)?;
+            (at, at + EMERGENCY_FOR_MS)
+        }
+    };
+    Ok((at, Incident::Emergency { clip: clip.to_owned(), for_ms: until - at, every_ms }))
+}
+
 /// Rehearses: what would air, and the rows the log would hold.
 pub fn run(context: &Context, arguments: &Arguments) -> Done {
     // The zone is in the config; times can only be read once that is known.
@@ -231,8 +252,18 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
     for text in &arguments.clock_step {
         incidents.push(step(zone, text, language)?);
     }
+    for text in &arguments.emergency {
+        incidents.push(emergency(zone, text, language)?);
+    }
     let lists = if arguments.playlist.is_empty() { Lists::Stored } else { Lists::Files(&arguments.playlist) };
     let plan = programme(context, lists, Some(from))?;
+    for (_, incident) in &incidents {
+        if let Incident::Emergency { clip, .. } = incident
+            && plan.programme.clip(clip).is_none()
+        {
+            return Err(Failure::Failed(Text::NoSuchClip { clip: clip.clone() }.say(language)));
+        }
+    }
     let rehearsal = Rehearsal { from, to, incidents, clock: ClockState::Synced };
     let (rows, _) = rehearse(plan.programme.clone(), &rehearsal);
     let mut airings: Vec<Airing> = Vec::new();

@@ -24,14 +24,16 @@ use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, SessionRo
 use crate::domain::config::{Config, Language};
 use crate::domain::findings::{FileRole, Severity};
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
-use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Saved, Settings};
+use crate::domain::playout::{
+    Action, EndedHow, Event, LEAD_MS, Past, PlayRefusal, Playout, Report, Saved, Settings, UNSETTLED,
+};
 use crate::domain::quota;
 use crate::domain::render::Format;
 use crate::domain::report::campaign::CampaignFacts;
-use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk, session_key};
+use crate::domain::schedule::{ClipFacts, EMERGENCY_FOR_MS, EmergencyOrder, InForce, Programme, Walk, session_key};
 use crate::domain::stage::{Absence, OnStage, Stop, event};
-use crate::domain::text::{Text, reason_words};
-use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Now, Wall, Zone};
+use crate::domain::text::{Text, length_words, reason_words};
+use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Now, Right, Wall, Why, Zone};
 use crate::edge::airing_log::{AiringLog, FILE_NAME, Identity, LogError, LogEvent, LogWriter, kernel_boot_id};
 use crate::edge::amplifier::{Amplifier, Occasion};
 use crate::edge::clip_store::{ClipStore, Measured, StoreError};
@@ -54,19 +56,24 @@ const STILL: u32 = 2;
 const START_IS_OVER_TICKS: u64 = 5;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
 const GATE_AHEAD_MS: i64 = 3 * DAY_MS;
-/// From deciding an unforeseen sound to hearing it when no amplifier has to be switched on, milliseconds: the time
-/// the device takes to open.
-const LEAD_MS: i64 = 400;
 /// A sounding clip gets so long to fade and report when the daemon ends.
 const FAREWELL: Duration = Duration::from_millis(800);
 /// Rows get so long to reach the disk when the daemon ends.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
+/// A person vouches for a clock that was set to a moment this close, milliseconds.
+const VOUCH_WITHIN_MS: i64 = 60_000;
 /// A source not heard of for so long is an alarm, milliseconds.
 const NO_CONTACT_MS: i64 = 24 * HOUR_MS;
 /// Quotas are looked at so many days ahead.
 const QUOTA_AHEAD_DAYS: u32 = 31;
 /// A list that expires so soon is an alarm, milliseconds.
 const EXPIRES_SOON_MS: i64 = 7 * DAY_MS;
+
+/// The name under which the log keeps when the clock was last right.
+const CLOCK_RIGHT: &str = "clock_right";
+/// That is written anew so often, nanoseconds of boot time, or when the clock was stepped by so much.
+const RIGHT_NOTED_EVERY_NS: i64 = HOUR_MS * 1_000_000;
+const RIGHT_NOTED_STEP_NS: i64 = 60 * 1_000_000_000;
 
 /// The test tone, played by `loaxa play tone`: 1 kHz at -20 dBFS.
 static TONE: &[u8] = include_bytes!("../../audio/tone-1khz.wav");
@@ -105,7 +112,7 @@ enum Message {
     Speaker(SpeakerEvent),
     Log(LogEvent),
     Sync(SyncEvent),
-    Hook(bool, Text),
+    Hook(bool, Result<(), Text>),
     Asked(Asked),
     Format(String, Format),
     Reloaded(Box<Result<Reloaded, Vec<String>>>),
@@ -171,6 +178,9 @@ struct Daemon {
     page: Option<Page>,
     door: Arc<Door>,
     shelf: Arc<Mutex<Arc<Shelf>>>,
+    boot_id: String,
+    /// What the log knows of when the clock was last right.
+    right_noted: Option<Right>,
 }
 
 /// Runs the daemon until it is told to end.
@@ -264,6 +274,7 @@ struct LastRun {
     manual_count: u64,
     own_since: Option<(String, Wall)>,
     floor: Wall,
+    right: Option<Right>,
 }
 
 fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<LastRun, LogError> {
@@ -283,6 +294,10 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<Las
                 (_, true) => Absence::Crashed,
                 _ => Absence::PowerOff,
             };
+            // Runs that never knew the time settled nothing: all of it counts as the gravest (rule R6).
+            let before =
+                log.named(UNSETTLED)?.and_then(|v| serde_json::from_value::<Option<Absence>>(v).ok().flatten());
+            let absence = before.map_or(absence, |before| absence.graver(before));
             let noted_ms = log.intents()?.into_iter().map(|i| (i.airing_id, i.played_ms)).collect();
             let since = now.min(saved.stage.now) + -31 * DAY_MS;
             let planned = log.settled_since(since)?.iter().filter_map(|id| planned_session(id, zone)).collect();
@@ -294,6 +309,10 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<Las
         manual_count: log.manual_count()?,
         own_since,
         floor: last_row.and_then(|r| r.recorded_at).unwrap_or(Wall(0)),
+        right: log
+            .named(CLOCK_RIGHT)?
+            .filter(|v| v["boot_id"] == *boot_id)
+            .and_then(|v| serde_json::from_value(v["right"].clone()).ok()),
     })
 }
 
@@ -342,11 +361,14 @@ impl Daemon {
                 // The duty to warn beats the record: play on, keep rows in memory, go on trying.
                 tracing::error!("{}", error.text().say(language));
                 alarms.raise("log_failing", now.wall(), error.text());
-                (None, LastRun { past: None, manual_count: 0, own_since: None, floor: Wall(0) })
+                (None, LastRun { past: None, manual_count: 0, own_since: None, floor: Wall(0), right: None })
             }
         };
         let head = log.as_ref().and_then(|l| l.head().ok());
         clock.raise_floor(last.floor);
+        if let Some(right) = last.right {
+            clock.remember(right);
+        }
 
         let store = Arc::new(ClipStore::open(&state_dir)?);
         let mut stored = Vec::new();
@@ -380,7 +402,10 @@ impl Daemon {
             Some(old) => programme(&config, Some(old), &stored).unwrap_or_else(|_| present.clone()),
             None => present.clone(),
         };
-        let playout = Playout::new(settling, settings(&config), last.past, clock.now().wall());
+        let mut playout = Playout::new(settling, settings(&config), last.past, clock.now().wall());
+        for (clip, fault) in audio.faults() {
+            playout.clip_fault(&clip, Some(fault));
+        }
 
         let speaker_tx = tx.clone();
         let fails = |what: &str| {
@@ -393,8 +418,8 @@ impl Daemon {
         })
         .map_err(fails("speaker"))?;
         let hook_tx = tx.clone();
-        let amplifier = Amplifier::start(shared_clock.clone(), move |on, text| {
-            let _ = hook_tx.send(Message::Hook(on, text));
+        let amplifier = Amplifier::start(shared_clock.clone(), move |on, result| {
+            let _ = hook_tx.send(Message::Hook(on, result));
         })
         .map_err(fails("amplifier"))?;
         let log_tx = tx.clone();
@@ -438,6 +463,8 @@ impl Daemon {
             page: None,
             door: Arc::new(Door::new(&config.state.dir, shared_clock.clone())),
             shelf: Arc::default(),
+            boot_id,
+            right_noted: None,
             own,
             config,
             clock,
@@ -788,7 +815,7 @@ impl Daemon {
             "{title}: {} {reason}",
             airing.outcome.key()
         );
-        if let Some(waiting) = self.plays.remove(&airing.airing_id) {
+        if let Some(waiting) = self.plays.remove(waited_for(&airing.airing_id)) {
             let answer = match (airing.outcome, airing.reason) {
                 (Outcome::Aired, _) => done_row(airing),
                 (_, Some(reason)) => self.refusal(reason),
@@ -827,7 +854,12 @@ impl Daemon {
             Message::Speaker(event) => self.speaker_says(event),
             Message::Log(event) => self.log_says(event),
             Message::Sync(event) => self.sync_says(event),
-            Message::Hook(on, text) => {
+            Message::Hook(true, Ok(())) => {
+                self.clear("hook_failed");
+                self.step(Event::HookWorks);
+            }
+            Message::Hook(false, Ok(())) => {}
+            Message::Hook(on, Err(text)) => {
                 tracing::error!("{}", text.say(self.language));
                 self.alarm("hook_failed", text);
                 if on {
@@ -1011,11 +1043,17 @@ impl Daemon {
 
     fn watch_alarms(&mut self, now: Now) {
         let wall = now.wall();
-        if now.clock.trusted() {
-            self.clear("clock_unknown");
-        } else {
-            self.alarm("clock_unknown", Text::ClockUnknown {});
+        match self.clock.standing().why {
+            why if why.state().trusted() => self.clear("clock_unknown"),
+            Why::Leapt { step_ms, .. } => {
+                let length = length_words(step_ms.abs(), self.language);
+                let forward = step_ms > 0;
+                let text = if forward { Text::ClockLeaptOn { length } } else { Text::ClockLeaptBack { length } };
+                self.alarm("clock_unknown", text);
+            }
+            _ => self.alarm("clock_unknown", Text::ClockUnknown {}),
         }
+        self.remember_clock();
         match self.playout.stage().stop.clone() {
             Some(stop) => {
                 let since = self.short_time(stop.since);
@@ -1066,6 +1104,21 @@ impl Daemon {
         match self.short.first() {
             Some(short) => self.alarm("quota_short", short.alarm()),
             None => self.clear("quota_short"),
+        }
+    }
+
+    /// Writes down when the clock was last right, for the next run in this boot.
+    fn remember_clock(&mut self) {
+        let Some(right) = self.clock.right() else { return };
+        let same = self.right_noted.as_ref().is_some_and(|noted| {
+            noted.by == right.by
+                && right.at_ns - noted.at_ns < RIGHT_NOTED_EVERY_NS
+                && (right.offset_ns - noted.offset_ns).abs() < RIGHT_NOTED_STEP_NS
+        });
+        if !same {
+            let value = json!({ "boot_id": self.boot_id, "right": right });
+            self.log.send(vec![Write::Set { name: CLOCK_RIGHT.into(), value }], None);
+            self.right_noted = Some(right);
         }
     }
 
@@ -1212,8 +1265,15 @@ impl Daemon {
         }
         self.playout.set_output(config.output.device.to_string(), settings(&config).pre_roll_ms);
         self.own = loaded.local.clone().map(|list| OwnList { list: Arc::new(list), since: now });
+        let (before, faults) = (self.audio.faults(), audio.faults());
         self.audio = audio;
         self.tell_troubles();
+        for clip in before.keys().filter(|clip| !faults.contains_key(*clip)) {
+            self.step(Event::Clip { clip: clip.clone(), fault: None });
+        }
+        for (clip, fault) in faults.into_iter().filter(|(clip, fault)| before.get(clip) != Some(fault)) {
+            self.step(Event::Clip { clip, fault: Some(fault) });
+        }
         self.config = config;
         self.stored.retain(|s| self.config.sources.iter().any(|c| c.id == s.source));
         self.keep_own_list(&loaded);
@@ -1256,6 +1316,24 @@ impl Daemon {
                 let _ = reply.send(Answer::Done(Value::Null));
             }
             Request::Play { clip, wait, by } => self.play(&clip, wait, by, reply),
+            Request::Emergency { clip, by, repeat, gap_ms, every_ms, until } => {
+                let until = until.unwrap_or(now + EMERGENCY_FOR_MS);
+                self.send_emergency(&clip, reply, |clip| EmergencyOrder { clip, until, repeat, gap_ms, every_ms, by });
+            }
+            Request::Clock => {
+                let standing = self.clock.standing();
+                let _ = reply.send(Answer::Done(json!({
+                    "now": self.zone.rfc3339(standing.now.wall()),
+                    "shown": self.zone.rfc3339(standing.shown),
+                    "clock": standing.now.clock,
+                    "why": standing.why,
+                    "floor": self.zone.rfc3339(standing.rules.floor),
+                    "hold_ms": standing.rules.hold_ms,
+                })));
+            }
+            Request::Vouch { at, by } => {
+                let _ = reply.send(self.vouch(at, &by));
+            }
             Request::Note { text, by } => {
                 let row = event(EventKind::Note, now, Some(by), &[("text", text.into())]);
                 self.step(Event::Note(row));
@@ -1314,19 +1392,69 @@ impl Daemon {
         }
     }
 
-    fn play(&mut self, name: &str, wait: bool, by: Option<String>, reply: oneshot::Sender<Answer>) {
-        let clip =
-            if name == "tone" { Some(Arc::new(tone_facts())) } else { self.playout.programme().clip(name).cloned() };
-        let Some(clip) = clip else {
-            let text = Text::NoSuchClip { clip: name.to_owned() }.say(self.language);
-            let _ = reply.send(Answer::Refused { text, code: "unknown_clip".into() });
-            return;
-        };
-        if self.file_of(&clip).is_none() {
-            let text = Text::AudioAbsent { airing: name.to_owned() }.say(self.language);
-            let _ = reply.send(Answer::Refused { text, code: "clip_missing".into() });
+    /// A person vouches for the clock, which was set to `at`.
+    fn vouch(&mut self, at: Wall, by: &str) -> Answer {
+        let refused = |text: Text, code: &str| Answer::Refused { text: text.say(self.language), code: code.into() };
+        let before = self.clock.standing();
+        if by.trim().is_empty() {
+            return refused(Text::ClockNeedsName {}, "no_name");
+        }
+        if before.shown.min(at) < before.rules.floor {
+            let floor = self.zone.local(before.rules.floor).format("%H:%M:%S %d/%m/%Y").to_string();
+            return refused(Text::ClockBelowFloor { floor }, "below_floor");
+        }
+        if (before.shown - at).abs() > VOUCH_WITHIN_MS {
+            return refused(Text::ClockNotSet {}, "not_set");
+        }
+        self.clock.vouch(by.trim().to_owned());
+        let now = self.clock.now().wall();
+        let until = self.zone.rfc3339(now + before.rules.hold_ms);
+        let detail = [("clock_before", json!(before.now.clock)), ("held_until", until.clone().into())];
+        self.step(Event::Note(event(EventKind::ClockSet, now, Some(by.trim().to_owned()), &detail)));
+        self.step(Event::Tick);
+        self.set_gate();
+        self.watch_alarms(self.clock.now());
+        Answer::Done(json!({ "now": self.zone.rfc3339(now), "held_until": until }))
+    }
+
+    fn send_emergency(
+        &mut self,
+        name: &str,
+        reply: oneshot::Sender<Answer>,
+        order: impl FnOnce(Arc<ClipFacts>) -> EmergencyOrder,
+    ) {
+        let Some((clip, reply)) = self.playable(name, reply) else { return };
+        let order = order(clip);
+        let now = self.clock.now();
+        if order.by.trim().is_empty() || order.until <= now.wall() {
+            let text = if order.by.trim().is_empty() { Text::EmergencyNeedsName {} } else { Text::EmergencyOver {} };
+            let _ = reply.send(Answer::Refused { text: text.say(self.language), code: "bad_request".into() });
             return;
         }
+        self.tokens += 1;
+        self.answers.insert(self.tokens, (reply, false));
+        self.step(Event::Emergency { token: self.tokens, order });
+    }
+
+    /// The clip that a person names, when there is one with audio; else they are told.
+    fn playable(
+        &self,
+        name: &str,
+        reply: oneshot::Sender<Answer>,
+    ) -> Option<(Arc<ClipFacts>, oneshot::Sender<Answer>)> {
+        let clip =
+            if name == "tone" { Some(Arc::new(tone_facts())) } else { self.playout.programme().clip(name).cloned() };
+        let (text, code) = match clip {
+            None => (Text::NoSuchClip { clip: name.to_owned() }, "unknown_clip"),
+            Some(clip) if self.file_of(&clip).is_some() => return Some((clip, reply)),
+            Some(_) => (Text::AudioAbsent { airing: name.to_owned() }, "clip_missing"),
+        };
+        let _ = reply.send(Answer::Refused { text: text.say(self.language), code: code.into() });
+        None
+    }
+
+    fn play(&mut self, name: &str, wait: bool, by: Option<String>, reply: oneshot::Sender<Answer>) {
+        let Some((clip, reply)) = self.playable(name, reply) else { return };
         self.tokens += 1;
         self.manual_count += 1;
         let (token, number) = (self.tokens, self.manual_count);
@@ -1360,8 +1488,9 @@ impl Daemon {
     }
 
     fn answer_begun(&mut self, airing_id: &str) {
-        if self.plays.get(airing_id).is_some_and(|w| !w.to_the_end)
-            && let Some(waiting) = self.plays.remove(airing_id)
+        let key = waited_for(airing_id);
+        if self.plays.get(key).is_some_and(|w| !w.to_the_end)
+            && let Some(waiting) = self.plays.remove(key)
         {
             let _ = waiting.reply.send(Answer::Done(json!({ "airing_id": airing_id })));
         }
@@ -1536,6 +1665,15 @@ fn look_at(options: &Options, clock: &dyn Clock, stored: bool, kept: Option<&Pat
     };
     let today = |zone: Zone| zone.date(clock.now().wall());
     survey(&Look { config: &options.config, trial: options.trial, speak: &speak, today: &today, stored, kept })
+}
+
+/// What a person who plays something waits for: the manual play, or the first sounding of an emergency, of which only
+/// `SOURCE/ID` was known.
+fn waited_for(airing_id: &str) -> &str {
+    if airing_id.starts_with("manual/") {
+        return airing_id;
+    }
+    airing_id.match_indices('/').nth(1).map_or(airing_id, |(at, _)| &airing_id[..at])
 }
 
 fn event_of(kind: EventKind, at: Wall, detail: &[(&str, Value)]) -> Write {

@@ -15,7 +15,7 @@ use crate::domain::airing::{Reason, hex};
 use crate::domain::config::{Config, Language, read_config};
 use crate::domain::document::{self, Node, Value};
 use crate::domain::findings::{FileRole, Finding, LineIndex, Severity};
-use crate::domain::playlist::{Form, List, Span, read_list};
+use crate::domain::playlist::{Form, LOCAL, List, Span, read_list};
 use crate::domain::station::check_station;
 use crate::domain::text::{Text, system_words};
 use crate::domain::time::Zone;
@@ -389,6 +389,13 @@ pub struct LocalAudio {
     pub files: HashMap<Arc<str>, PathBuf>,
     /// What is wrong with the others.
     pub troubles: Vec<(Arc<str>, Reason, Text)>,
+}
+
+impl LocalAudio {
+    /// What is wrong with the clips that cannot be played, by `local/ID`.
+    pub fn faults(&self) -> HashMap<String, Reason> {
+        self.troubles.iter().map(|(clip, reason, _)| (format!("{LOCAL}/{clip}"), *reason)).collect()
+    }
 }
 
 /// Finds and measures the audio of a local list and writes hash and length into it. What was measured before and has

@@ -994,8 +994,36 @@ sentences! {
         "{source}: list {serial} came into force at {at}";
     /// The clock cannot be believed.
     ClockUnknown {} =>
-        "Chưa phát: chưa có giờ chính xác\n  Nối mạng để lấy giờ, hoặc lắp đồng hồ có pin rồi đặt trust = \"rtc\"",
-        "Not playing: the time is not known\n  Connect the network, or fit a battery-backed clock and set trust = \"rtc\"";
+        "Chưa phát: chưa có giờ chính xác\n  Nối mạng để lấy giờ, hoặc đặt giờ bằng tay: sudo loaxa clock set GIỜ --by TÊN; lắp đồng hồ có pin thì đặt trust = \"rtc\"",
+        "Not playing: the time is not known\n  Connect the network, or set the clock by hand: sudo loaxa clock set TIME --by NAME; with a battery-backed clock set trust = \"rtc\"";
+    /// The clock leapt on, and is looked at again.
+    ClockLeaptOn { length: String } =>
+        "Chưa phát: đồng hồ của máy vừa nhảy tới {length}\n  Máy chờ mười phút rồi xem lại. Nếu giờ mới đúng: sudo loaxa clock set GIỜ --by TÊN",
+        "Not playing: the machine's clock leapt forward by {length}\n  It is looked at again after ten minutes. If the new time is right: sudo loaxa clock set TIME --by NAME";
+    /// The clock leapt back, and is looked at again.
+    ClockLeaptBack { length: String } =>
+        "Chưa phát: đồng hồ của máy vừa nhảy lùi {length}\n  Máy chờ mười phút rồi xem lại. Nếu giờ mới đúng: sudo loaxa clock set GIỜ --by TÊN",
+        "Not playing: the machine's clock leapt back by {length}\n  It is looked at again after ten minutes. If the new time is right: sudo loaxa clock set TIME --by NAME";
+    /// `clock set` without a name.
+    ClockNeedsName {} =>
+        "không đặt giờ: chưa ghi tên người chịu trách nhiệm về giờ\n  Thêm --by \"Họ tên\"",
+        "the clock is not set: nobody's name vouches for it\n  Add --by \"NAME\"";
+    /// `clock set` to what has certainly passed.
+    ClockBelowFloor { floor: String } =>
+        "không đặt giờ: giờ ấy sớm hơn {floor}, là lúc chắc chắn đã qua\n  Xem lại ngày, tháng, năm",
+        "the clock is not set: that is before {floor}, which has certainly passed\n  Look at day, month and year again";
+    /// The machine's clock shows something else than what it was set to.
+    ClockNotSet {} =>
+        "đồng hồ của máy không chỉ giờ vừa đặt\n  Có chương trình khác đang chỉnh giờ; xem: timedatectl",
+        "the machine's clock does not show the time it was set to\n  Another program sets it as well; see: timedatectl";
+    /// An emergency without a name.
+    EmergencyNeedsName {} =>
+        "không phát khẩn cấp: chưa ghi tên người cho phát\n  Thêm --by \"Họ tên\"",
+        "no emergency is sent: nobody's name orders it\n  Add --by \"NAME\"";
+    /// An emergency that would be over already.
+    EmergencyOver {} =>
+        "không phát khẩn cấp: thời điểm --until đã qua\n  Bỏ --until, hoặc ghi một lúc sau bây giờ",
+        "no emergency is sent: the time of --until has passed\n  Leave --until out, or write a later time";
     /// A person silenced the station.
     StoppedAlarm { since: String, by: String, days: i64 } =>
         "Đã dừng từ {since} {by} ({days} ngày)\n  Phát tiếp: loaxa resume",
@@ -1470,6 +1498,10 @@ sentences! {
     ArgumentTime { text: String } =>
         "không hiểu thời điểm \"{text}\"\n  Viết như 2022-10-05T05:30 hoặc 2022-10-05",
         "cannot read the time \"{text}\"\n  Write it like 2022-10-05T05:30 or 2022-10-05";
+    /// An emergency for a rehearsal cannot be read.
+    BadEmergency { text: String } =>
+        "không hiểu \"{text}\"\n  Viết bài@lúc, bài@lúc..đến lúc, hoặc thêm /nhịp lặp, như bao@2022-10-08T17:06..2022-10-08T18:00/10m",
+        "cannot read \"{text}\"\n  Write CLIP@TIME, CLIP@TIME..TIME, or with /EVERY, like bao@2022-10-08T17:06..2022-10-08T18:00/10m";
     /// A stretch of time cannot be read.
     BadStretch { text: String } =>
         "không hiểu khoảng \"{text}\"\n  Viết lúc đầu..lúc cuối, như 2022-10-05T05:37..2022-10-05T05:50",
@@ -1498,6 +1530,82 @@ sentences! {
     PlayBegan { airing: String } =>
         "Đang phát ({airing})",
         "Playing ({airing})";
+    /// An emergency has begun.
+    EmergencyBegan { airing: String } =>
+        "Đang phát khẩn cấp ({airing})\n  Thôi phát hẳn: sudo loaxa stop, rồi sudo loaxa resume",
+        "The emergency is on the air ({airing})\n  To end it for good: sudo loaxa stop, then sudo loaxa resume";
+    /// Only an emergency has these.
+    OnlyForEmergency {} =>
+        "--repeat, --gap, --every và --until chỉ dùng với --emergency\n  Thêm --emergency --by \"Họ tên\"",
+        "--repeat, --gap, --every and --until go with --emergency only\n  Add --emergency --by \"NAME\"";
+    /// `clock`: the clock of the machine.
+    ClockShows { shown: String } =>
+        "Đồng hồ của máy: {shown}",
+        "The machine's clock: {shown}";
+    /// `clock`: a leap is doubted, another time counts.
+    ClockGoesBy { now: String } =>
+        "Giờ loaxa đang theo: {now}",
+        "The time that loaxa goes by: {now}";
+    /// Why the clock is believed.
+    ClockWhyAlways {} =>
+        "Tin được: bản thử (trust = \"always\")",
+        "Believed: a trial (trust = \"always\")";
+    /// Why the clock is believed.
+    ClockWhySynced {} =>
+        "Tin được: máy đang lấy giờ qua mạng",
+        "Believed: it follows the network's time";
+    /// Why the clock is believed.
+    ClockWhyRightBefore { ago: String, hold: String } =>
+        "Tin được: {ago} trước đã lấy giờ qua mạng; còn tin trong {hold} kể từ đó",
+        "Believed: it followed the network's time {ago} ago, and is believed for {hold} from then";
+    /// Why the clock is believed.
+    ClockWhyPerson { by: String, ago: String, hold: String } =>
+        "Tin được: {by} đã đặt giờ {ago} trước; còn tin trong {hold} kể từ đó",
+        "Believed: {by} set it {ago} ago, and it is believed for {hold} from then";
+    /// Why the clock is believed.
+    ClockWhyRtc {} =>
+        "Tin được: máy có đồng hồ pin (trust = \"rtc\")",
+        "Believed: the machine has a clock with a battery (trust = \"rtc\")";
+    /// Why the clock is not believed.
+    ClockWhyBelowFloor { floor: String } =>
+        "Chưa tin được: sớm hơn {floor}, là lúc chắc chắn đã qua",
+        "Not believed: it is before {floor}, which has certainly passed";
+    /// Why the clock is not believed.
+    ClockWhyLeaptOn { length: String } =>
+        "Chưa tin được: vừa nhảy tới {length}",
+        "Not believed: it leapt forward by {length}";
+    /// Why the clock is not believed.
+    ClockWhyLeaptBack { length: String } =>
+        "Chưa tin được: vừa nhảy lùi {length}",
+        "Not believed: it leapt back by {length}";
+    /// When a leap is looked at again.
+    ClockSecondLook { left: String } =>
+        "  Xem lại sau {left}; máy phải đang lấy được giờ qua mạng",
+        "  It is looked at again in {left}; the machine must follow the network's time then";
+    /// Why the clock is not believed.
+    ClockWhyTooLongAgo { ago: String, hold: String } =>
+        "Chưa tin được: lần lấy giờ gần nhất đã {ago}, quá {hold}",
+        "Not believed: the time was last right {ago} ago, longer than {hold}";
+    /// Why the clock is not believed.
+    ClockWhyNever {} =>
+        "Chưa tin được: từ khi bật máy chưa lấy được giờ",
+        "Not believed: since the machine was switched on nobody has told it the time";
+    /// The way out.
+    ClockWayOut {} =>
+        "  Nối mạng và chờ, hoặc đặt giờ bằng tay: sudo loaxa clock set 2026-10-05T05:30:00 --by \"Họ tên\"",
+        "  Connect the network and wait, or set it by hand: sudo loaxa clock set 2026-10-05T05:30:00 --by \"NAME\"";
+    /// A person set the clock.
+    ClockIsSet { now: String, until: String } =>
+        "Đã đặt giờ {now}; tin được đến {until}",
+        "The clock is set to {now}, and is believed until {until}";
+    /// Setting the clock is not permitted.
+    ClockNotPermitted {} =>
+        "không đặt được giờ: chưa có quyền\n  Chạy lại với sudo: sudo loaxa clock set GIỜ --by TÊN",
+        "cannot set the clock: not permitted\n  Run it with sudo: sudo loaxa clock set TIME --by NAME";
+    /// Setting the clock failed.
+    ClockSetFails { why: String } =>
+        "không đặt được giờ: {why}\n  Xem: timedatectl",
+        "cannot set the clock: {why}\n  See: timedatectl";
     /// A clip has ended.
     PlayedWhole { airing: String, length: String } =>
         "Đã phát đủ {length} ({airing})",
