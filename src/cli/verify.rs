@@ -120,6 +120,10 @@ impl Report {
         if tally.lost > 0 {
             self.say(Text::VerifyLost { lost: tally.lost });
         }
+        if !tally.missing.is_empty() {
+            let rows: Vec<_> = tally.missing.iter().take(SHOWN).map(|(a, b)| format!("{a}-{b}")).collect();
+            self.say(Text::VerifyMissing { rows: rows.join(", ") });
+        }
         self.first = verdict.breaks.first().map(|b| b.seq);
         self.broken += verdict.broken;
         let ranges = ranges(&verdict.breaks);
