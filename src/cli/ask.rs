@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cli::{Context, Done, Failure};
 use crate::daemon::clock::MachineClock;
 use crate::daemon::run::{StartError, lock_state};
-use crate::domain::airing::EventKind;
+use crate::domain::airing::{EventKind, Write};
 use crate::domain::config::Language;
 use crate::domain::schedule::EMERGENCY_GAP_MS;
 use crate::domain::stage::event;
@@ -279,6 +279,12 @@ pub fn note(context: &Context, arguments: &NoteArguments) -> Done {
 
 /// Appends the note while the daemon does not run; the lock keeps it from starting in between.
 fn write_note(context: &Context, text: &str, by: &str) -> Result<(), Failure> {
+    let now = MachineClock::plain().now().wall();
+    write_down(context, event(EventKind::Note, now, Some(by.to_owned()), &[("text", text.into())]))
+}
+
+/// Carries out a change of the log while the daemon does not run.
+pub(super) fn write_down(context: &Context, write: Write) -> Result<(), Failure> {
     let loaded = super::station::load(context)?;
     let (config, language) = (loaded.config, loaded.language);
     let path = config.state.dir.join(FILE_NAME);
@@ -291,16 +297,14 @@ fn write_note(context: &Context, text: &str, by: &str) -> Result<(), Failure> {
         StartError::Failed(text) | StartError::Unreadable(text) => Failure::Failed(text.say(language)),
         StartError::Config(lines) => Failure::Config(lines.join("\n")),
     })?;
-    let clock: Arc<dyn Clock> = Arc::new(MachineClock::plain());
     let identity = Identity {
         station_id: config.station.id.clone(),
         device_id: config.station.device_id.clone(),
         boot_id: kernel_boot_id().unwrap_or_else(|_| "unknown".into()),
         zone: config.station.timezone,
     };
-    let mut log = AiringLog::open(&path, identity, clock.clone()).map_err(failed)?;
-    let row = event(EventKind::Note, clock.now().wall(), Some(by.to_owned()), &[("text", text.into())]);
-    log.commit(&[row]).map_err(failed)?;
+    let mut log = AiringLog::open(&path, identity, Arc::new(MachineClock::plain())).map_err(failed)?;
+    log.commit(&[write]).map_err(failed)?;
     Ok(())
 }
 

@@ -34,11 +34,14 @@ use crate::domain::schedule::{ClipFacts, EMERGENCY_FOR_MS, EmergencyOrder, InFor
 use crate::domain::stage::{Absence, OnStage, Stop, event};
 use crate::domain::text::{Text, length_words, reason_words};
 use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Now, Right, Wall, Why, Zone};
-use crate::edge::airing_log::{AiringLog, FILE_NAME, Identity, LogError, LogEvent, LogWriter, kernel_boot_id};
+use crate::edge::airing_log::{
+    AiringLog, EXPORTED, FILE_NAME, Identity, LogError, LogEvent, LogWriter, kernel_boot_id, machine_mark,
+};
 use crate::edge::amplifier::{Amplifier, Occasion};
 use crate::edge::clip_store::{ClipStore, Measured, StoreError};
 use crate::edge::control::{self, Answer, Asked, Request};
 use crate::edge::decoder::{self, Decoder};
+use crate::edge::device_key::DeviceKey;
 use crate::edge::memory;
 use crate::edge::page::door::Door;
 use crate::edge::page::view::{Above, Contact, View};
@@ -172,6 +175,8 @@ struct Daemon {
     last_line: String,
     /// The day on which `short` was found.
     short_on: Option<chrono::NaiveDate>,
+    /// The day on which old rows were looked for.
+    pruned_on: Option<chrono::NaiveDate>,
     /// Campaigns that cannot reach their quota.
     short: Vec<quota::Short>,
     protected: Arc<Mutex<HashSet<String>>>,
@@ -351,11 +356,22 @@ impl Daemon {
         let mut alarms = Alarms::default();
         let now = clock.now();
         let path = state_dir.join(FILE_NAME);
-        let opened = AiringLog::open(&path, identity.clone(), shared_clock.clone());
-        let (log, last) = match opened.and_then(|log| {
+        let known = |log: AiringLog| {
             let last = last_run(&log, &boot_id, zone, now.wall())?;
             Ok((log, last))
-        }) {
+        };
+        let opened = AiringLog::open(&path, identity.clone(), shared_clock.clone()).and_then(known);
+        let opened = match opened {
+            Err(error) if error.is_damage() => {
+                AiringLog::mend(&path, identity.clone(), shared_clock.clone()).and_then(known)
+            }
+            opened => opened,
+        };
+        if let Err(error) = DeviceKey::of(&state_dir, machine_mark().as_deref()) {
+            tracing::error!("{}", error.text().say(language));
+            alarms.raise("device_key", now.wall(), error.text());
+        }
+        let (log, last) = match opened {
             Ok((log, last)) => (Some(log), last),
             Err(error) => {
                 // The duty to warn beats the record: play on, keep rows in memory, go on trying.
@@ -458,6 +474,7 @@ impl Daemon {
             ticks: 0,
             last_line: String::new(),
             short_on: None,
+            pruned_on: None,
             short: Vec::new(),
             protected: Arc::new(Mutex::new(HashSet::new())),
             page: None,
@@ -1026,11 +1043,25 @@ impl Daemon {
             self.set_gate();
         }
         self.watch_alarms(now);
+        self.prune(now);
         self.show_page();
         let line = self.status_line();
         if line != self.last_line {
             systemd::status(&line);
             self.last_line = line;
+        }
+    }
+
+    /// Once a day, while nothing is on the air and the clock can be believed, rows older than `[log] keep` go.
+    fn prune(&mut self, now: Now) {
+        let today = self.zone.date(now.wall());
+        if self.pruned_on == Some(today) || !now.clock.trusted() || self.playout.stage().voice.is_some() {
+            return;
+        }
+        self.pruned_on = Some(today);
+        let oldest = today.checked_sub_months(chrono::Months::new(self.config.log_keep_months.max(1)));
+        if let Some(oldest) = oldest {
+            self.log.send(vec![Write::Prune { before: self.zone.midnight(oldest) }], None);
         }
     }
 
@@ -1337,6 +1368,11 @@ impl Daemon {
             Request::Note { text, by } => {
                 let row = event(EventKind::Note, now, Some(by), &[("text", text.into())]);
                 self.step(Event::Note(row));
+                let _ = reply.send(Answer::Done(Value::Null));
+            }
+            Request::Exported { seq } => {
+                let value = json!({ "seq": seq.min(self.log_head.0), "at": self.zone.rfc3339(now) });
+                self.log.send(vec![Write::Set { name: EXPORTED.into(), value }], None);
                 let _ = reply.send(Answer::Done(Value::Null));
             }
             Request::Sync => match &self.syncing {

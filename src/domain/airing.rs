@@ -405,6 +405,12 @@ pub enum Write {
         /// As above.
         key: String,
     },
+    /// Removes rows from the oldest end of the chain, after a row that says so: whole days, planned before this
+    /// moment, and only what has been exported. Nothing when there is none.
+    Prune {
+        /// What was planned at or after this moment stays.
+        before: Wall,
+    },
     /// A named value outside the chain, as the moment up to which sessions have been fixed.
     Set {
         /// Its name.

@@ -516,6 +516,45 @@ sentences! {
     VerifyLost { lost: u64 } =>
         "lưu ý: {lost} lượt phát không ghi được khi ổ đĩa hỏng, có dòng sự kiện nói rõ",
         "note: {lost} airings could not be kept while the disk failed, a row of the log says so";
+    /// Rows that a damaged database lost.
+    VerifyMissing { rows: String } =>
+        "lưu ý: nhật ký từng hỏng và đã được sửa: mất dòng {rows}, có dòng sự kiện nói rõ",
+        "note: the log was damaged and mended: rows {rows} are lost, a row of the log says so";
+    /// What a signature says.
+    VerifySigned { key: String, words: String } =>
+        "chữ ký đúng, khóa {key}: {words}", "the signature is right, key {key}: {words}";
+    /// A finding.
+    VerifySignatureBad { file: String, why: String } =>
+        "HỎNG: chữ ký \"{file}\" không đúng với tệp này và khóa này: {why}",
+        "BROKEN: the signature \"{file}\" does not fit this file and this key: {why}";
+    /// A finding.
+    VerifySignedOther { field: String } =>
+        "HỎNG: chữ ký ghi {field} khác với tệp", "BROKEN: the signature names another {field} than the file";
+    /// There is a signature, but no key to check it with.
+    VerifySignatureUnchecked { file: String } =>
+        "lưu ý: chưa kiểm tra chữ ký \"{file}\"; thêm --key và tệp khóa công khai của máy (device.pub)",
+        "note: the signature \"{file}\" was not checked; add --key and the box's public key (device.pub)";
+    /// `--key` with nothing to check.
+    VerifyNoSignature { file: String } =>
+        "HỎNG: không có chữ ký \"{file}\" để kiểm tra", "BROKEN: there is no signature \"{file}\" to check";
+    /// `--key` names no key.
+    VerifyKeyUnreadable { file: String, why: String } =>
+        "không đọc được khóa công khai \"{file}\": {why}", "cannot read the public key \"{file}\": {why}";
+    /// `--key` without a file.
+    VerifyKeyAlone {} =>
+        "--key chỉ dùng khi kiểm tra một tệp đã xuất", "--key is for an exported file";
+    /// `--sign` without a file.
+    ExportSignNeedsFile {} =>
+        "--sign cần -o TỆP: chữ ký nằm ở tệp bên cạnh, TỆP.minisig",
+        "--sign needs -o FILE: the signature is a file beside it, FILE.minisig";
+    /// The device's own key.
+    DeviceKeyFails { file: String, why: String } =>
+        "không tạo hoặc đọc được khóa ký của máy \"{file}\": {why}",
+        "cannot make or read the box's signing key \"{file}\": {why}";
+    /// What was exported cannot be noted, so that nothing is pruned.
+    ExportNotNoted { why: String } =>
+        "lưu ý: tệp đã xuất xong, nhưng không ghi lại được là đã xuất, nên chưa dòng cũ nào được dọn: {why}",
+        "note: the file is written, but that it was exported could not be noted, so no old rows are removed: {why}";
     /// Sounds that have no row yet.
     VerifyIntents { intents: u64 } =>
         "lưu ý: {intents} lượt đang phát hoặc dở dang, sẽ có kết quả khi phát xong hoặc khi khởi động lại",

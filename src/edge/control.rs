@@ -84,6 +84,11 @@ pub enum Request {
         /// Who.
         by: String,
     },
+    /// The log has been written to a file, whole, up to this row.
+    Exported {
+        /// Number of the row.
+        seq: u64,
+    },
     /// Ask every source now.
     Sync,
     /// Look at config and local list again.

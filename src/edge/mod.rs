@@ -5,6 +5,7 @@ pub mod amplifier;
 pub mod clip_store;
 pub mod control;
 pub mod decoder;
+pub mod device_key;
 pub mod file_server;
 pub mod folder;
 pub mod http;
