@@ -7,6 +7,7 @@ mod demo;
 mod devices;
 mod edit;
 mod export;
+mod fleet;
 mod import;
 mod keygen;
 mod page_code;
@@ -132,6 +133,9 @@ enum Command {
     Edit(edit::Arguments),
     /// Xuất nhật ký phát thanh (export the airing log)
     Export(export::Arguments),
+    /// Đài nào còn liên lạc, theo nhật ký truy cập của máy chủ web (stations heard from, by an access log)
+    #[command(after_help = fleet::EXAMPLE)]
+    Fleet(fleet::Arguments),
     /// Nhận danh sách từ USB, kiểm tra như khi tải về (take a published folder from a USB stick)
     #[command(after_help = import::EXAMPLE)]
     Import(import::Arguments),
@@ -215,9 +219,8 @@ pub fn run() -> ExitCode {
         Command::Devices => devices::run(&context),
         Command::Edit(arguments) => edit::run(&context, &arguments),
         Command::Export(arguments) => export::run(&context, &arguments),
-        Command::Import(arguments) => station::load(&context).and_then(|loaded| {
-            import::run(&context, &arguments, &loaded.config, &admit(Arc::new(MachineClock::plain())))
-        }),
+        Command::Fleet(arguments) => fleet::run(&context, &arguments),
+        Command::Import(arguments) => import::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),
         Command::Keygen(arguments) => keygen::run(&context, &arguments),
         Command::Man => paper::man(Arguments::command()),
         Command::Note(arguments) => ask::note(&context, &arguments),

@@ -1,5 +1,6 @@
 //! `loaxa simulate`, and the programme that commands which only look work with.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -134,7 +135,7 @@ fn stored(
     }
     let fails = |e: crate::edge::clip_store::StoreError| Failure::Failed(e.text(language).say(language));
     let store = ClipStore::open(&config.state.dir).map_err(fails)?;
-    let loaded = load_all(config, &store, clock, language).map_err(fails)?;
+    let loaded = load_all(config, &store, clock, language, &HashMap::new()).map_err(fails)?;
     let lists = loaded.into_iter().filter_map(|(source, l)| {
         let stored = l.stored?;
         Some(InForce { source, list: stored.list.clone(), since: since.unwrap_or(stored.in_force_at) })

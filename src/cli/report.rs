@@ -1,5 +1,6 @@
 //! `loaxa report`: diary, period and campaign as pages to print, as Word files or workbooks.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -155,7 +156,7 @@ fn desk(context: &Context) -> Result<Desk, Failure> {
     if config.state.dir.join("playlists").exists() {
         let fails = |e: crate::edge::clip_store::StoreError| Failure::Failed(e.text(language).say(language));
         let store = ClipStore::open(&config.state.dir).map_err(fails)?;
-        for (source, loaded) in load_all(&config, &store, &clock, language).map_err(fails)? {
+        for (source, loaded) in load_all(&config, &store, &clock, language, &HashMap::new()).map_err(fails)? {
             if let Some(stored) = loaded.stored {
                 lists.extend(stored.list.campaigns.iter().map(|c| CampaignFacts::of_list(&source, c)));
             }

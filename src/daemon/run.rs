@@ -23,6 +23,7 @@ use crate::daemon::sync::{self, Stored, SyncEvent, Syncing, load_all};
 use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, SessionRow, Write, hex, unhex32};
 use crate::domain::config::{Config, Language};
 use crate::domain::findings::{FileRole, Severity};
+use crate::domain::heartbeat::{self, Heartbeat};
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
 use crate::domain::playout::{
     Action, EndedHow, Event, LEAD_MS, Past, PlayRefusal, Playout, Report, Saved, Settings, UNSETTLED,
@@ -155,6 +156,7 @@ struct Daemon {
     amplifier: Amplifier,
     log: LogWriter,
     log_head: (u64, [u8; 32]),
+    log_id: Option<String>,
     syncing: Option<Syncing>,
     tx: mpsc::UnboundedSender<Message>,
     alarms: Alarms,
@@ -180,6 +182,10 @@ struct Daemon {
     /// Campaigns that cannot reach their quota.
     short: Vec<quota::Short>,
     protected: Arc<Mutex<HashSet<String>>>,
+    /// Audio behind rows, and when it last aired: kept for as long as the config says.
+    aired: Arc<Mutex<HashMap<String, Wall>>>,
+    heartbeat: Arc<Mutex<Heartbeat>>,
+    latest: Arc<sync::Latest>,
     page: Option<Page>,
     door: Arc<Door>,
     shelf: Arc<Mutex<Arc<Shelf>>>,
@@ -274,7 +280,15 @@ pub fn lock_state(dir: &Path) -> Result<fs::File, StartError> {
 }
 
 /// What the log knows of the last run.
+#[derive(Default)]
 struct LastRun {
+    /// The latest list of each source.
+    latest: sync::Latest,
+    /// The head of the log's id, and when something last aired.
+    log_id: Option<String>,
+    last_aired: Option<String>,
+    /// Audio behind rows, and since when it is.
+    aired: HashMap<String, Wall>,
     past: Option<Past>,
     manual_count: u64,
     own_since: Option<(String, Wall)>,
@@ -282,7 +296,7 @@ struct LastRun {
     right: Option<Right>,
 }
 
-fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<LastRun, LogError> {
+fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms: i64) -> Result<LastRun, LogError> {
     let last_row = log.last_row()?;
     let own_since = log
         .named("own_list")?
@@ -310,6 +324,10 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<Las
         }
     };
     Ok(LastRun {
+        latest: sync::latest_of(log.latest_lists()?),
+        log_id: Some(log.log_id().to_owned()),
+        last_aired: log.last_aired()?,
+        aired: log.aired_since(now + -keep_aired_ms)?,
         past,
         manual_count: log.manual_count()?,
         own_since,
@@ -357,7 +375,7 @@ impl Daemon {
         let now = clock.now();
         let path = state_dir.join(FILE_NAME);
         let known = |log: AiringLog| {
-            let last = last_run(&log, &boot_id, zone, now.wall())?;
+            let last = last_run(&log, &boot_id, zone, now.wall(), keep_aired_ms(&config))?;
             Ok((log, last))
         };
         let opened = AiringLog::open(&path, identity.clone(), shared_clock.clone()).and_then(known);
@@ -377,7 +395,7 @@ impl Daemon {
                 // The duty to warn beats the record: play on, keep rows in memory, go on trying.
                 tracing::error!("{}", error.text().say(language));
                 alarms.raise("log_failing", now.wall(), error.text());
-                (None, LastRun { past: None, manual_count: 0, own_since: None, floor: Wall(0), right: None })
+                (None, LastRun::default())
             }
         };
         let head = log.as_ref().and_then(|l| l.head().ok());
@@ -388,7 +406,7 @@ impl Daemon {
 
         let store = Arc::new(ClipStore::open(&state_dir)?);
         let mut stored = Vec::new();
-        for (source, from_disk) in load_all(&config, &store, &*clock, language)? {
+        for (source, from_disk) in load_all(&config, &store, &*clock, language, &last.latest)? {
             if let Some(text) = from_disk.alarm {
                 tracing::error!("{}", text.say(language));
                 alarms.raise(&format!("source_{source}"), now.wall(), text);
@@ -477,6 +495,10 @@ impl Daemon {
             pruned_on: None,
             short: Vec::new(),
             protected: Arc::new(Mutex::new(HashSet::new())),
+            aired: Arc::new(Mutex::new(last.aired)),
+            heartbeat: Arc::new(Mutex::new(Heartbeat { last: last.last_aired, ..sync::introduction(&config) })),
+            latest: Arc::new(last.latest),
+            log_id: last.log_id,
             page: None,
             door: Arc::new(Door::new(&config.state.dir, shared_clock.clone())),
             shelf: Arc::default(),
@@ -544,11 +566,20 @@ impl Daemon {
     fn begin_sync(&mut self) {
         let tx = self.tx.clone();
         let clock: Arc<dyn Clock> = self.clock.clone();
-        let protected = self.protected.clone();
+        let (protected, aired) = (self.protected.clone(), self.aired.clone());
+        let (keep_ms, keep_clock) = (keep_aired_ms(&self.config), self.clock.clone());
+        let keep = move |sha: &str| {
+            let is_fresh = |at: &Wall| *at + keep_ms > keep_clock.now().wall();
+            protected.lock().unwrap_or_else(PoisonError::into_inner).contains(sha)
+                || aired.lock().unwrap_or_else(PoisonError::into_inner).get(sha).is_some_and(is_fresh)
+        };
+        self.beat();
         let surroundings = sync::Surroundings {
             store: self.store.clone(),
             admit: Arc::new(admit(clock.clone())),
-            keep: Arc::new(move |sha| protected.lock().unwrap_or_else(PoisonError::into_inner).contains(sha)),
+            keep: Arc::new(keep),
+            heartbeat: self.heartbeat.clone(),
+            latest: self.latest.clone(),
             clock,
             tell: Arc::new(move |event| {
                 let _ = tx.send(Message::Sync(event));
@@ -823,6 +854,16 @@ impl Daemon {
     }
 
     fn recorded(&mut self, airing: &Airing) {
+        if airing.outcome == Outcome::Aired {
+            let last = airing.started_at.as_ref().unwrap_or(&airing.planned_at).clone();
+            self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).last = Some(last);
+        }
+        if airing.played_ms > 0
+            && let Some(sha256) = &airing.clip_sha256
+        {
+            let mut aired = self.aired.lock().unwrap_or_else(PoisonError::into_inner);
+            aired.insert(sha256.clone(), self.clock.now().wall());
+        }
         let title = airing.title.as_deref().or(airing.slot_name.as_deref()).unwrap_or_default();
         let reason = airing.reason.map_or("", Reason::key);
         tracing::info!(
@@ -987,6 +1028,8 @@ impl Daemon {
                 self.alarm(&format!("source_{source}"), text);
             }
             SyncEvent::Progress { .. } => {}
+            // Seen by two: after an import, the thread of the source finds it as well.
+            SyncEvent::Ready { stored } if self.stored.iter().any(|s| s.is(&stored)) => {}
             SyncEvent::Ready { stored } => {
                 self.clear(&format!("source_{}", stored.source));
                 self.clear(&format!("no_contact_{}", stored.source));
@@ -1011,6 +1054,24 @@ impl Daemon {
                 self.step(Event::Note(row));
                 self.programme_changed();
             }
+        }
+    }
+
+    /// Another program has brought a list into force: it is taken into the plan at once, whatever the sync threads
+    /// wait for.
+    fn look_at_store(&self) {
+        let (config, store, clock) = (self.config.clone(), self.store.clone(), self.clock.clone());
+        let (tx, language, latest) = (self.tx.clone(), self.language, self.latest.clone());
+        let look = move || match load_all(&config, &store, &*clock, language, &latest) {
+            Ok(found) => {
+                for stored in found.into_iter().filter_map(|(_, loaded)| loaded.stored) {
+                    let _ = tx.send(Message::Sync(SyncEvent::Ready { stored }));
+                }
+            }
+            Err(error) => tracing::error!("{}", error.text(language).say(language)),
+        };
+        if let Err(error) = std::thread::Builder::new().name("look".into()).spawn(look) {
+            tracing::error!("look: {error}");
         }
     }
 
@@ -1045,6 +1106,7 @@ impl Daemon {
         self.watch_alarms(now);
         self.prune(now);
         self.show_page();
+        self.beat();
         let line = self.status_line();
         if line != self.last_line {
             systemd::status(&line);
@@ -1063,6 +1125,18 @@ impl Daemon {
         if let Some(oldest) = oldest {
             self.log.send(vec![Write::Prune { before: self.zone.midnight(oldest) }], None);
         }
+    }
+
+    /// Hands the sync threads what they say of the station.
+    fn beat(&self) {
+        let snapshot = (self.state(), self.log_head, &self.log_id, &self.short);
+        let (state, (seq, head), log_id, short) = snapshot;
+        let mut names: Vec<String> = short.iter().map(|s| s.campaign.clone()).collect();
+        names.dedup();
+        let mut beat = self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner);
+        beat.head = log_id.as_ref().filter(|_| seq > 0).map(|id| heartbeat::Head::of(id, seq, &hex(&head)));
+        beat.state = Some(state.key().into());
+        beat.short = names;
     }
 
     fn set_gate(&mut self) {
@@ -1390,6 +1464,10 @@ impl Daemon {
                     let _ = reply.send(Answer::Done(json!([])));
                 }
             },
+            Request::Look => {
+                self.look_at_store();
+                let _ = reply.send(Answer::Done(Value::Null));
+            }
             Request::PageCode { by } => {
                 let refused =
                     |text: Text, code: &str| Answer::Refused { text: text.say(self.language), code: code.into() };
@@ -1552,20 +1630,25 @@ impl Daemon {
         self.zone.local(at).format("%H:%M ngày %d/%m/%Y").to_string()
     }
 
+    fn state(&self) -> State {
+        let stage = self.playout.stage();
+        if stage.stop.is_some() {
+            State::Stopped
+        } else if stage.on_air(self.playout.programme()).is_some() {
+            State::OnAir
+        } else if !self.clock.now().clock.trusted() {
+            State::WaitingForClock
+        } else {
+            State::Idle
+        }
+    }
+
     fn snapshot(&self) -> Snapshot {
         let now = self.clock.now();
         let wall = now.wall();
         let stage = self.playout.stage();
         let on_air = stage.on_air(self.playout.programme()).map(|b| self.brief(b, None));
-        let state = if stage.stop.is_some() {
-            State::Stopped
-        } else if on_air.is_some() {
-            State::OnAir
-        } else if !now.clock.trusted() {
-            State::WaitingForClock
-        } else {
-            State::Idle
-        };
+        let state = self.state();
         let time = |t: Wall| self.zone.rfc3339(t);
         let (clips, bytes) = self.store.usage();
         let sources = self.syncing.as_ref().map(Syncing::status).unwrap_or_default();
@@ -1710,6 +1793,11 @@ fn waited_for(airing_id: &str) -> &str {
         return airing_id;
     }
     airing_id.match_indices('/').nth(1).map_or(airing_id, |(at, _)| &airing_id[..at])
+}
+
+/// How long audio behind rows is kept from eviction, milliseconds.
+fn keep_aired_ms(config: &Config) -> i64 {
+    i64::from(config.state.keep_aired_months) * 31 * DAY_MS
 }
 
 fn event_of(kind: EventKind, at: Wall, detail: &[(&str, Value)]) -> Write {

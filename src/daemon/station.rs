@@ -19,7 +19,7 @@ use crate::domain::playlist::{Form, LOCAL, List, Span, read_list};
 use crate::domain::station::check_station;
 use crate::domain::text::{Text, system_words};
 use crate::domain::time::Zone;
-use crate::edge::clip_store::hash_file;
+use crate::edge::clip_store::{ClipStore, Generation, hash_file};
 use crate::edge::folder;
 
 /// A file that was read, for quoting from it.
@@ -294,9 +294,11 @@ impl Survey {
     /// Reads the lists that were accepted from the sources. They were checked then, so nothing in them refuses.
     fn read_stored(&mut self) {
         let Some(config) = &self.config else { return };
+        let store = ClipStore::looked_at(&config.state.dir);
         for (index, source) in config.sources.iter().enumerate() {
-            let path = config.state.dir.join("playlists").join(format!("{}.json", source.id));
-            let Ok(bytes) = std::fs::read(&path) else { continue };
+            // Nothing to look at: the source never answered, or this user may not.
+            let Ok(disk) = store.on_disk(&source.id) else { continue };
+            let Some(Generation { path, bytes, .. }) = disk.generations.into_iter().next() else { continue };
             let reading = read_list(&bytes, Form::Published);
             for mut finding in reading.findings {
                 if finding.severity == Severity::Error {

@@ -322,7 +322,10 @@ impl Programme {
             .map(|(l, origin, ..)| Channel {
                 id: l.source.clone(),
                 since: l.since,
-                expires_at: l.list.expires_at,
+                expires_at: l
+                    .list
+                    .expires_at
+                    .filter(|_| !config.sources.iter().any(|s| s.id == l.source && s.keeps_expired)),
                 own: &*l.source == LOCAL || origin.is_own(),
             })
             .collect();

@@ -1443,6 +1443,52 @@ sentences! {
     EditNoBackup { file: String } => "không có bản trước nào của \"{file}\"", "there is no version before of \"{file}\"";
 
     // ---- commands (cli/)
+    /// Nobody was heard.
+    FleetNobody {} =>
+        "không thấy đài nào trong nhật ký truy cập\n  Kiểm tra máy chủ web ghi nhật ký dạng combined, có User-Agent",
+        "no station in these access logs\n  The web server must write the combined format, with the User-Agent";
+    /// Heading.
+    FleetHeadStation {} => "Đài", "Station";
+    /// Heading.
+    FleetHeadBox {} => "Máy", "Box";
+    /// Heading.
+    FleetHeadHeard {} => "Liên lạc lần cuối", "Last heard";
+    /// Heading.
+    FleetHeadSerial {} => "Bản số", "List";
+    /// Heading.
+    FleetHeadState {} => "Tình trạng", "State";
+    /// Heading.
+    FleetHeadAired {} => "Phát lần cuối", "Last aired";
+    /// Heading.
+    FleetHeadShort {} => "Thiếu chỉ tiêu", "Short of quota";
+    /// A silent one.
+    FleetSilent { at: String } => "IM LẶNG từ {at}", "SILENT since {at}";
+    /// A state.
+    FleetOnAir {} => "Đang phát", "On air";
+    /// The last line.
+    FleetSum { boxes: usize, silent: usize } =>
+        "{boxes} máy, {silent} máy im lặng quá 1 giờ",
+        "{boxes} boxes, {silent} silent for over an hour";
+    /// An access log agrees.
+    WitnessFine { heads: u64 } =>
+        "nhật ký khớp với {heads} dấu mà máy chủ đã ghi",
+        "the log agrees with {heads} heads the server has seen";
+    /// An access log says nothing of this log.
+    WitnessNothing {} =>
+        "máy chủ chưa ghi dấu nào của nhật ký này",
+        "the server has seen no head of this log";
+    /// Rows were changed after the server had seen them.
+    WitnessDiffers { seq: u64, at: String, seen: String } =>
+        "HỎNG: dòng {seq} không phải dòng mà máy chủ đã thấy lúc {at} (dấu {seen}): nhật ký bị viết lại, hoặc nhật ký truy cập không thật",
+        "BROKEN: row {seq} is not the one the server saw at {at} (head {seen}): the log was written anew, or the access log is not genuine";
+    /// Rows the server had seen are gone.
+    WitnessBeyond { seq: u64, at: String, last: u64 } =>
+        "HỎNG: máy chủ đã thấy dòng {seq} lúc {at}, nay nhật ký chỉ còn đến dòng {last}: các dòng sau đã mất",
+        "BROKEN: the server saw row {seq} at {at}, the log now ends at row {last}: the rows after it are gone";
+    /// Another log was there before.
+    WitnessOther { log: String, seq: u64, at: String } =>
+        "CẢNH BÁO: máy này từng có nhật ký khác ({log}), có {seq} dòng lúc {at}: tìm bản đã xuất hoặc thẻ nhớ cũ",
+        "WARNING: this box had another log ({log}), with {seq} rows at {at}: look for its export or the old card";
     /// The demo begins.
     DemoBegins { dir: String } =>
         "BẢN THỬ (LOAXA_TRIAL=1): mọi tệp nằm trong {dir}",

@@ -91,6 +91,8 @@ pub enum Request {
     },
     /// Ask every source now.
     Sync,
+    /// Look at the store: another program has brought a list into force.
+    Look,
     /// Look at config and local list again.
     Reload,
     /// A code that opens the station page for a person, once.
