@@ -916,11 +916,10 @@ impl Stage {
         } else if enough && !item.device_lost {
             (Outcome::Aired, None)
         } else {
-            // Too little, and nobody said why: the decoder gave less than the clip promised.
+            // Too little, and nobody said why: the file was verified, so the machine was too slow for its output.
             let reason = match item.hole {
                 Some(reason) => reason,
-                None if item.device_lost => Reason::DeviceLost,
-                None => Reason::ClipBad,
+                None => Reason::DeviceLost,
             };
             (begun_outcome(reason), Some(reason))
         };
