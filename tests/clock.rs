@@ -347,3 +347,58 @@ fn an_emergency_is_heard_within_a_second_and_the_session_goes_on() {
     );
     station.verify();
 }
+
+/// Half a minute over New Year's midnight, as full of sessions as it can be, by the daemon and by `simulate`: the same
+/// rows but for what is measured. In real time, as libfaketime does not hasten waits on a futex; a whole day goes
+/// through the same state machine in `driven.rs`.
+#[test]
+fn the_daemon_and_the_rehearsal_come_to_the_same_rows() {
+    let midnight = chrono::DateTime::parse_from_rfc3339("2028-01-01T00:00:00+07:00").unwrap().timestamp_millis();
+    let clock = Bent::new((midnight - 26_000 - now_ms()) / 1000);
+    let mut station = Station::new("null").with_env(clock.env());
+    station.configure("null", "[quiet_hours]\nfrom = \"10:00\"\nto = \"15:00\"\nshorter_by = \"thử\"\n");
+    let mut list = String::from("[[rotations]]\nid = \"r\"\nclips = [\"a\", \"b\"]\nfrom = \"2027-12-31\"\n");
+    for id in ["a", "b", "t", "chua"] {
+        tone(&station.path(&format!("clips/{id}.wav")), 450);
+        let of = clip(id, &station.path(&format!("clips/{id}.wav")));
+        list += &if id == "chua" { of.replace("nhac_cat", "ban_tin") } else { of };
+    }
+    for (id, cron) in [("nam-cu", "*/3 59 23 31 12 *"), ("nam-moi", "*/3 0 0 1 1 *")] {
+        list += &format!(
+            "[[slots]]\nid = \"{id}\"\ncron = \"{cron}\"\nitems = [\"t\", {{ rotation = \"r\" }}, \"chua\", \"t\"]\n"
+        );
+    }
+    let soft = slot("mem", midnight - 2_000, "\"a\", \"b\", \"a\", \"b\", \"a\"", "start = \"soft\"");
+    list += &soft;
+    list +=
+        &format!("[[withdrawals]]\nclip = \"b\"\nat = \"{}+07:00\"\nby = \"A\"\nwhy = \"sai\"\n", at(midnight + 7_000));
+    station.list(&list);
+    station.start();
+    let (from, to) = (midnight - 12_000, midnight + 15_000);
+    let in_time = |rows: Vec<Value>| -> Vec<Value> {
+        let mut rows: Vec<Value> =
+            rows.into_iter().filter(|r| (from..to).contains(&time_ms(&r["session_start"]))).collect();
+        for row in &mut rows {
+            for measured in ["started_at", "ended_at", "played_ms", "start_error_ms"] {
+                row[measured] = Value::Null;
+            }
+            for stamp in ["seq", "log_id", "boot_id", "recorded_at", "prev_hash", "hash", "output", "clock"] {
+                row[stamp] = Value::Null;
+            }
+        }
+        rows.sort_by_key(|r| r["airing_id"].as_str().unwrap().to_owned());
+        rows
+    };
+    let text = station.ok(&["simulate", "--from", &at(from), "--to", &at(to), "--format", "jsonl"]);
+    let wanted = in_time(text.lines().map(|l| serde_json::from_str(l).unwrap()).collect());
+    let enough = station.wait(Duration::from_secs(60), |s| in_time(s.airings()).len() >= wanted.len());
+    assert!(enough, "{}", station.log());
+    let got = in_time(station.airings());
+    let keys: std::collections::BTreeSet<_> = wanted.iter().map(outcome).collect();
+    println!("{} rows, {keys:?}", wanted.len());
+    assert!(wanted.len() >= 39 && keys.len() >= 4, "{keys:?}");
+    for (got, wanted) in got.iter().zip(&wanted) {
+        assert_eq!(got, wanted, "{}", station.log());
+    }
+    station.verify();
+}
