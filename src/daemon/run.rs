@@ -422,7 +422,8 @@ impl Daemon {
             list: Arc::new(list),
             since: match &last.own_since {
                 Some((sha256, since)) if *sha256 == own_sha => *since,
-                _ => clock.now().wall(),
+                // A clock that nobody believes does not say since when.
+                _ => clock.now().wall().max(if clock.now().clock.trusted() { Wall(0) } else { clock.floor() }),
             },
         });
         if let Err(error) = write_tone(&state_dir) {

@@ -1785,6 +1785,18 @@ impl Stage {
                 self.emergency_never_sounded(index, light, out);
             }
         }
+        let dying: Vec<usize> =
+            self.dying.iter().filter(|d| d.voice.run == RunName::Round).map(|d| d.voice.item).collect();
+        let Some(round) = self.round.as_mut().filter(|r| r.by.is_some()) else { return };
+        let rest: Vec<usize> = (0..round.items.len())
+            .filter(|i| round.items[*i].progress == Progress::Waiting && !dying.contains(i))
+            .collect();
+        for index in rest {
+            if let Some(round) = &mut self.round {
+                round.items[index].causes.add(Reason::Stopped);
+            }
+            self.settle_unbegun(&RunName::Round, index, light, out);
+        }
     }
 
     /// The audio of a clip, `SOURCE/ID`, turned out missing or broken, or is there again.
@@ -1823,12 +1835,12 @@ impl Stage {
     pub fn stop(&mut self, stop: Stop, light: &Light, out: &mut Vec<Decision>) {
         let emergency_passes = stop.but_emergency;
         self.stop = Some(stop);
-        if !emergency_passes {
-            self.end_by_hand(light, out);
-        }
         let spared = emergency_passes && self.voice.as_ref().is_some_and(|v| v.run == RunName::Round);
         if !spared {
             self.cut_voice(self.now, Reason::Stopped, light, out);
+        }
+        if !emergency_passes {
+            self.end_by_hand(light, out);
         }
     }
 
