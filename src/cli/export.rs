@@ -165,12 +165,12 @@ fn sign(file: &Path, log: &AiringLog, filter: &RowFilter, station: &Loaded) -> R
     );
     let reader = io::BufReader::new(fs::File::open(file).map_err(cannot)?);
     let signature = key.sign(reader, &words).map_err(cannot)?;
-    write_file(&signature_of(file), |out| Ok(out.write_all(signature.as_bytes()).map(|()| 0)?))
-        .map(drop)
-        .map_err(|error| match error {
+    write_file(&signature_of(file), |out| Ok(out.write_all(signature.as_bytes()).map(|()| 0)?)).map(drop).map_err(
+        |error| match error {
             Trouble::Out(e) => cannot(e),
             other => cannot(io::Error::other(format!("{other:?}"))),
-        })
+        },
+    )
 }
 
 /// Where the signature of a file stands.

@@ -780,6 +780,26 @@ impl AiringLog {
         Ok(())
     }
 
+    /// Copies the log as it was when this was opened into a new file, while the daemon writes on. The copy is bound to
+    /// no machine: where it is restored, a new log begins. Where the copied chain stands.
+    ///
+    /// # Errors
+    /// What reading or writing says; nothing usable is left then.
+    pub fn copy_to(&self, file: &Path) -> Result<Committed, LogError> {
+        let on = sqlite("copy", file);
+        let _ = fs::remove_file(file);
+        let mut copy = Connection::open(file).map_err(&on)?;
+        rusqlite::backup::Backup::new(&self.db, &mut copy)
+            .and_then(|b| b.run_to_completion(4_096, Duration::ZERO, None))
+            .map_err(&on)?;
+        // One file, nothing beside it.
+        copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).map_err(&on)?;
+        set_meta(&copy, "machine", RESTORED).map_err(&on)?;
+        let at = head(&copy).map_err(&on)?;
+        copy.close().map_err(|(_, e)| on(e))?;
+        Ok(at)
+    }
+
     /// What SQLite itself finds wrong with the file's pages, at most ten sentences. It sees few flipped bits: the
     /// chain is what proves the rows.
     pub fn quick_check(&self) -> Result<Vec<String>, LogError> {
