@@ -2,69 +2,16 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // a test reads clocks
 
 mod lying_server;
+mod province;
 mod station_box;
 
 use std::io::Write;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use lying_server::LyingServer;
+use province::Province;
 use serde_json::Value;
 use station_box::{Station, at, clip, local, now_ms, slot, soon, tone};
-
-/// The province: keys, and a folder published from `list` with tones of these lengths.
-struct Province {
-    dir: tempfile::TempDir,
-    key: String,
-}
-
-impl Province {
-    fn new() -> Province {
-        let dir = tempfile::tempdir().unwrap();
-        let output = loaxa(dir.path(), &["keygen", "--out", "tinh"]);
-        std::fs::create_dir(dir.path().join("in")).unwrap();
-        Province { key: String::from_utf8(output).unwrap().trim().to_owned(), dir }
-    }
-
-    fn publish(&self, list: &str, clips: &[(&str, usize)]) {
-        let mut text = String::from("source = \"tinh\"\n");
-        for (id, ms) in clips {
-            tone(&self.dir.path().join(format!("in/{id}.wav")), *ms);
-            text += &format!(
-                "[[clips]]\nid = \"{id}\"\nfile = \"{id}.wav\"\ntitle = \"Bài {id}\"\nkind = \"ban_tin\"\npriority = \"uu_tien\"\n\
-                 approved_by = \"Nguyễn Văn A\"\napproved_at = \"2022-09-30\"\n"
-            );
-        }
-        std::fs::write(self.dir.path().join("in/playlist.toml"), text + list).unwrap();
-        loaxa(self.dir.path(), &["publish", "in", "--key", "tinh.key", "--out", "out"]);
-    }
-
-    fn serve(&self, server: &LyingServer) {
-        for name in ["playlist.json", "playlist.json.minisig"] {
-            server.file(&format!("/{name}"), std::fs::read(self.dir.path().join("out").join(name)).unwrap());
-        }
-        for entry in std::fs::read_dir(self.dir.path().join("out/clips")).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            server.file(&format!("/clips/{name}"), std::fs::read(path).unwrap());
-        }
-    }
-
-    fn source(&self, server: &LyingServer, more: &str) -> String {
-        format!(
-            "[[source]]\nid = \"tinh\"\norigin = \"tinh\"\nurl = \"{}\"\npublic_keys = [\"{}\"]\n{more}\n",
-            server.url("/playlist.json"),
-            self.key
-        )
-    }
-}
-
-fn loaxa(dir: &Path, arguments: &[&str]) -> Vec<u8> {
-    let output = Command::new(env!("CARGO_BIN_EXE_loaxa")).args(arguments).current_dir(dir).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
-}
 
 fn serial(station: &Station) -> Option<u64> {
     station.status()?["sources"][0]["serial"].as_u64()

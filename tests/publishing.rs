@@ -7,11 +7,11 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use loaxa::daemon::clock::MachineClock;
-use loaxa::daemon::sync::{Answer, Settings, Surroundings, Syncing, load_all};
+use loaxa::daemon::sync::{Answer, Latest, Settings, Surroundings, Syncing, introduction, load_all};
 use loaxa::domain::config::{Language, read_config};
 use loaxa::domain::playlist::{Form, read_list};
 use loaxa::domain::time::Clock;
@@ -351,6 +351,8 @@ fn from_the_editor_over_the_server_to_the_station_and_by_usb() {
         keep: Arc::new(|_| false),
         clock: clock.clone(),
         tell: Arc::new(|_| {}),
+        heartbeat: Arc::new(Mutex::new(introduction(&config))),
+        latest: Arc::default(),
     };
     let settings = Settings { first_after: Duration::from_secs(3600), ..Settings::default() };
     let syncing = Syncing::start(&config, &surroundings, &settings).unwrap();
@@ -387,6 +389,6 @@ fn from_the_editor_over_the_server_to_the_station_and_by_usb() {
     fine(&["publish", &dir, "--key", &stranger, "--out", &forged, "--serial", "9"]);
     refused(&["--config", config_arg, "import", &forged], 1, "khóa lạ");
     refused(&["--config", config_arg, "import", &editor.text("nowhere")], 1, "playlist.json");
-    let loaded = load_all(&config, &store, &*clock, Language::Vi).unwrap();
+    let loaded = load_all(&config, &store, &*clock, Language::Vi, &Latest::new()).unwrap();
     assert_eq!(loaded[0].1.stored.as_ref().unwrap().serial, 2);
 }

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use loaxa::daemon::clock::MachineClock;
-use loaxa::daemon::sync::{Answer, Loaded, Settings, Stored, Surroundings, SyncEvent, Syncing, load_all};
+use loaxa::daemon::sync::{
+    Answer, Latest, Loaded, Settings, Stored, Surroundings, SyncEvent, Syncing, introduction, load_all,
+};
 use loaxa::domain::config::{Config, Language};
 use loaxa::domain::signature::sha256_hex;
 use loaxa::domain::text::Text;
@@ -168,6 +170,8 @@ impl Station {
             tell: Arc::new(move |event| {
                 let _ = send.lock().unwrap().send(event);
             }),
+            heartbeat: Arc::new(Mutex::new(introduction(&self.config))),
+            latest: Arc::default(),
         };
         let syncing = Syncing::start(&self.config, &surroundings, &self.settings).unwrap();
         Running { syncing, events, store }
@@ -179,7 +183,7 @@ impl Station {
     }
 
     fn loaded(&self) -> Loaded {
-        let loaded = load_all(&self.config, &self.store(), &*self.clock, Language::Vi).unwrap();
+        let loaded = load_all(&self.config, &self.store(), &*self.clock, Language::Vi, &Latest::new()).unwrap();
         loaded.into_iter().next().unwrap().1
     }
 
@@ -257,7 +261,7 @@ fn a_list_comes_into_force_with_all_its_clips_and_stays_without_a_network() {
     assert_eq!(requests.len(), 1);
     assert_eq!(province.server.body_bytes(), 0);
     assert!(requests[0].header("user-agent").unwrap().starts_with("loaxa/"));
-    assert!(requests[0].header("user-agent").unwrap().ends_with("(xa-a; a-01)"));
+    assert!(requests[0].header("user-agent").unwrap().ends_with("(xa-a; a-01; list=1)"));
     assert_eq!(station.bytes_on_disk(), before);
 
     // A clip lost from the disk comes back by itself, though the list is the same.

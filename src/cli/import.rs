@@ -5,15 +5,18 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::{Context, Done, Failure, progress};
+use crate::cli::ask::SOON;
+use crate::cli::{Context, Done, Failure, progress, station};
 use crate::daemon::clock::MachineClock;
-use crate::daemon::sync::{Intake, Taken, Trouble};
+use crate::daemon::sync::{Intake, Taken, Trouble, latest_of};
 use crate::domain::config::{Config, Source};
 use crate::domain::playlist::{Form, read_list};
 use crate::domain::signature::{Keys, Wanted};
 use crate::domain::text::Text;
 use crate::domain::time::Wall;
+use crate::edge::airing_log::{AiringLog, FILE_NAME};
 use crate::edge::clip_store::{Admit, ClipStore, Part, StoreError};
+use crate::edge::control::{AskError, Request, ask};
 use crate::edge::published::PublishedFolder;
 
 /// Shown below the help.
@@ -28,8 +31,10 @@ pub(super) struct Arguments {
     path: PathBuf,
 }
 
-/// Takes the folder into the store of `config`, whose `state.dir` is whole.
-pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, admit: &Admit) -> Done {
+/// Takes the folder into the station's store, and tells a running daemon. The commune's own list is not looked at:
+/// a mistake in it must not keep a list out.
+pub(super) fn run(context: &Context, arguments: &Arguments, admit: &Admit) -> Done {
+    let config = &station::config(context)?;
     let say = |text: Text| text.say(context.language);
     let failed = |text: Text| Failure::Failed(say(text));
     let folder = PublishedFolder::at(&arguments.path);
@@ -40,6 +45,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
     })?;
     let source = whose(config, &read.list).map_err(failed)?;
     let keys = Keys::parse(&source.id, &source.public_keys).map_err(|e| failed(e.text(context.language)))?;
+    // Gone with the disk's memory, an old list is refused by the log's.
+    let log = config.state.dir.join(FILE_NAME);
+    let latest = AiringLog::open_read_only(&log).and_then(|l| l.latest_lists()).map(latest_of).unwrap_or_default();
     let store = ClipStore::open(&config.state.dir).map_err(|e| failed(e.text(context.language)))?;
     // Beside a running daemon other sources' clips are in use: nothing is evicted from here.
     // What an untrusted clock says of expiry is not believed here either.
@@ -54,6 +62,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
         admit,
         quota: config.state.clips_quota_bytes,
         keep: &|_| true,
+        latest: latest.get(&*source.id),
         clock: &clock,
     };
     let known = intake.load().map_err(|e| failed(e.text(context.language)))?;
@@ -64,8 +73,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments, config: &Config, adm
             copy(&folder.path_of(&wanted.url), wanted, part)
         })
         .map_err(|e| failed(e.text(context.language)))?;
-    // A running daemon looks at the disk at each check of the source and takes the list into its plan then; the
-    // control socket will be told here, so that it looks at once.
+    match ask(&config.state.dir, &Request::Look, Some(SOON)) {
+        Ok(_) | Err(AskError::NoDaemon(_)) => {}
+        // It looks for itself at the next check of the source.
+        Err(error) => eprintln!("loaxa: {error}"),
+    }
     match taken {
         Taken::Same => println!("{}", say(Text::ImportSame { source: source.id.to_string() })),
         Taken::New(stored) => {

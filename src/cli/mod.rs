@@ -3,10 +3,12 @@
 mod ask;
 mod backup;
 mod check;
+mod clock;
 mod demo;
 mod devices;
 mod edit;
 mod export;
+mod fleet;
 mod import;
 mod keygen;
 mod page_code;
@@ -118,6 +120,9 @@ enum Command {
     /// Kiểm tra cấu hình và danh sách, chỉ rõ chỗ sai và cách sửa (check config and lists)
     #[command(after_help = "Ví dụ (example):\n  loaxa check --config /etc/loaxa/station.toml")]
     Check(check::Arguments),
+    /// Đồng hồ của máy có tin được không, vì sao; đặt giờ khi không có mạng (is the clock believed; set it by hand)
+    #[command(after_help = clock::EXAMPLE)]
+    Clock(clock::Arguments),
     /// Gợi ý lệnh cho bash, zsh, fish (completions for a shell)
     #[command(after_help = paper::COMPLETIONS_EXAMPLE)]
     Completions(paper::CompletionsArguments),
@@ -132,6 +137,9 @@ enum Command {
     Edit(edit::Arguments),
     /// Xuất nhật ký phát thanh (export the airing log)
     Export(export::Arguments),
+    /// Đài nào còn liên lạc, theo nhật ký truy cập của máy chủ web (stations heard from, by an access log)
+    #[command(after_help = fleet::EXAMPLE)]
+    Fleet(fleet::Arguments),
     /// Nhận danh sách từ USB, kiểm tra như khi tải về (take a published folder from a USB stick)
     #[command(after_help = import::EXAMPLE)]
     Import(import::Arguments),
@@ -147,7 +155,9 @@ enum Command {
     #[command(after_help = page_code::EXAMPLE)]
     PageCode(page_code::Arguments),
     /// Phát một bài ngay bây giờ (play a clip now)
-    #[command(after_help = "Ví dụ (example):\n  loaxa play tone --wait\n  loaxa play ban-tin --by \"Nguyễn Văn A\"")]
+    #[command(
+        after_help = "Ví dụ (example):\n  loaxa play tone --wait\n  loaxa play ban-tin --by \"Nguyễn Văn A\"\n  loaxa play bao --emergency --by \"Nguyễn Văn A\" --repeat 3 --every 10m --until 2022-10-08T20:00"
+    )]
     Play(ask::PlayArguments),
     /// Đo một tệp âm thanh (measure one audio file)
     #[command(hide = true)]
@@ -211,14 +221,14 @@ pub fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Backup(arguments) => backup::backup(&context, &arguments),
         Command::Check(arguments) => check::run(&context, &arguments),
+        Command::Clock(arguments) => clock::run(&context, &arguments),
         Command::Completions(arguments) => paper::completions(&arguments, &mut Arguments::command()),
         Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Devices => devices::run(&context),
         Command::Edit(arguments) => edit::run(&context, &arguments),
         Command::Export(arguments) => export::run(&context, &arguments),
-        Command::Import(arguments) => station::load(&context).and_then(|loaded| {
-            import::run(&context, &arguments, &loaded.config, &admit(Arc::new(MachineClock::plain())))
-        }),
+        Command::Fleet(arguments) => fleet::run(&context, &arguments),
+        Command::Import(arguments) => import::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),
         Command::Keygen(arguments) => keygen::run(&context, &arguments),
         Command::Man => paper::man(Arguments::command()),
         Command::Note(arguments) => ask::note(&context, &arguments),

@@ -1,5 +1,6 @@
 //! `loaxa report`: diary, period and campaign as pages to print, as Word files or workbooks.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -155,7 +156,7 @@ fn desk(context: &Context) -> Result<Desk, Failure> {
     if config.state.dir.join("playlists").exists() {
         let fails = |e: crate::edge::clip_store::StoreError| Failure::Failed(e.text(language).say(language));
         let store = ClipStore::open(&config.state.dir).map_err(fails)?;
-        for (source, loaded) in load_all(&config, &store, &clock, language).map_err(fails)? {
+        for (source, loaded) in load_all(&config, &store, &clock, language, &HashMap::new()).map_err(fails)? {
             if let Some(stored) = loaded.stored {
                 lists.extend(stored.list.campaigns.iter().map(|c| CampaignFacts::of_list(&source, c)));
             }
@@ -266,9 +267,9 @@ fn own_log(
     let filter = match (campaign, span) {
         (Some(id), _) => RowFilter { campaign: Some(id.to_owned()), ..RowFilter::default() },
         (None, Some((from, to))) => match log.seq_range(Some(from), Some(to)).map_err(failed)? {
-            // One row more: the last sign of life before the first start in the span.
+            // A few rows more: the last sign of life before the first start in the span, behind notes.
             Some((first, last)) => {
-                RowFilter { every_type: true, numbers: Some((first.saturating_sub(1), last)), ..RowFilter::default() }
+                RowFilter { every_type: true, numbers: Some((first.saturating_sub(20), last)), ..RowFilter::default() }
             }
             None => RowFilter { numbers: Some((1, 0)), ..RowFilter::default() },
         },

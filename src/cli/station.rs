@@ -83,6 +83,23 @@ pub fn survey_of(context: &Context, stored: bool, kept: Option<&Path>) -> Result
     station::survey(&look).map_err(|text| Failure::Config(text.say(context.language)))
 }
 
+/// `station.toml` alone, whatever the commune's list says: for commands that only deal with what comes from above.
+///
+/// # Errors
+/// [`Failure::Config`] when it cannot be read or is refused; its findings are on stderr then.
+pub fn config(context: &Context) -> Result<Config, Failure> {
+    let survey = survey(context, false)?;
+    if let Some(config) = survey.config {
+        return Ok(config);
+    }
+    let errors = survey.findings.iter().filter(|(r, f)| *r == FileRole::Station && f.severity == Severity::Error);
+    let refused = Text::ConfigRefused { file: context.config.display().to_string(), errors: errors.count() };
+    for line in survey.rendered(&[Severity::Error]) {
+        eprintln!("{line}");
+    }
+    Err(Failure::Config(refused.say(survey.language)))
+}
+
 /// The state folder, zone and language, for commands that do not care what else the config says.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 //! Rows are read on this thread and looked at by others ([`examine`] needs nothing but the row); what they find
 //! is taken in order. So a million rows take seconds, and memory does not grow with the size of a row.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -14,18 +14,21 @@ use minisign_verify::{PublicKey, Signature};
 use sha2::{Digest, Sha256};
 
 use super::export::{Station, signature_of};
-use super::{Context, Done, Failure, progress};
+use super::{Context, Done, Failure, fleet, progress};
 use crate::domain::airing::hex;
 use crate::domain::chain::{Break, Checker, Examined, Index, Rule, Verdict, examine};
 use crate::domain::config::Language;
+use crate::domain::heartbeat::Heard;
 use crate::domain::report::Summary;
 use crate::domain::text::Text;
+use crate::domain::time::{Wall, Zone};
 use crate::edge::airing_log::{AiringLog, FILE_NAME, LogError, RawRow};
 
 /// What is verified.
 #[derive(clap::Args)]
 #[command(after_help = "Ví dụ (examples):
   loaxa verify                    nhật ký và tệp âm thanh của máy này (this box)
+  loaxa verify --witness access.log   đối chiếu với máy chủ web (against what a web server saw)
   loaxa verify nhat-ky.jsonl      tệp đã xuất, không cần máy đã xuất (an exported file, anywhere)
   loaxa verify nhat-ky.jsonl --key device.pub    và chữ ký của máy (and the box's signature)
 
@@ -36,6 +39,10 @@ pub(super) struct Arguments {
     /// Khóa công khai của máy đã xuất, để kiểm tra FILE.minisig (the box's device.pub)
     #[arg(long, value_name = "PUB")]
     key: Option<PathBuf>,
+    /// Nhật ký truy cập của máy chủ web: đối chiếu nhật ký của máy này với các dấu máy chủ đã ghi (access logs of the
+    /// web server, as an outside witness of this box's log)
+    #[arg(long, value_name = "ACCESS.LOG", conflicts_with = "file")]
+    witness: Vec<PathBuf>,
     #[command(flatten)]
     station: Station,
 }
@@ -64,6 +71,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
             let mut report = Report::new(station.language);
             report.log(&station.dir)?;
             report.clips(&station.dir.join("clips"))?;
+            if !arguments.witness.is_empty() {
+                report.witness(context, &station.dir, &arguments.witness)?;
+            }
             report
         }
     };
@@ -183,6 +193,72 @@ impl Report {
         let intents = log.intents().map_err(|e| Failure::Failed(e.text().say(self.language)))?.len() as u64;
         if intents > 0 {
             self.say(Text::VerifyIntents { intents });
+        }
+        Ok(())
+    }
+
+    /// The log against the heads that a web server has seen of it.
+    fn witness(&mut self, context: &Context, dir: &Path, logs: &[PathBuf]) -> Result<(), Failure> {
+        let language = self.language;
+        let failed = |e: LogError| Failure::Failed(e.text().say(language));
+        let log = AiringLog::open_read_only(&dir.join(FILE_NAME)).map_err(failed)?;
+        let own: String = log.log_id().chars().take(8).collect();
+        let named = log.last_row().map_err(failed)?;
+        let name = |key: &str| named.as_ref().and_then(|r| r.body.get(key)?.as_str().map(str::to_owned));
+        let this_box = name("station_id").zip(name("device_id"));
+        // Of each row the first to see it, and of each other log of this box the last.
+        let mut seen: BTreeMap<u64, BTreeMap<String, Wall>> = BTreeMap::new();
+        let mut others: BTreeMap<String, (u64, Wall)> = BTreeMap::new();
+        for path in logs {
+            let each = |heard: Heard| {
+                let Some(head) = heard.beat.head else { return };
+                if head.log == own {
+                    let at = seen.entry(head.seq).or_default().entry(head.hash).or_insert(heard.at);
+                    *at = heard.at.min(*at);
+                } else if this_box == Some((heard.beat.station, heard.beat.device)) {
+                    let last = others.entry(head.log).or_insert((head.seq, heard.at));
+                    *last = (head.seq, heard.at).max(*last);
+                }
+            };
+            fleet::each_heard(path, each).map_err(|e| fleet::unreadable(context, path, &e))?;
+        }
+        let zone = Zone::default();
+        for (log, (seq, at)) in others {
+            self.say(Text::WitnessOther { log, seq, at: zone.rfc3339_seconds(at) });
+        }
+        if seen.is_empty() {
+            self.say(Text::WitnessNothing {});
+            return Ok(());
+        }
+        let (mut last, mut heads, mut wrong) = (0, 0, Vec::new());
+        let read = log.for_each_raw::<Stop>(|row| {
+            last = row.seq;
+            for (hash, at) in seen.remove(&row.seq).into_iter().flatten() {
+                if hex(row.hash).starts_with(&hash) && hash.len() >= 16 {
+                    heads += 1;
+                } else {
+                    wrong.push(Text::WitnessDiffers { seq: row.seq, at: zone.rfc3339_seconds(at), seen: hash });
+                }
+            }
+            Ok(())
+        });
+        if let Err(Stop(error)) = read {
+            self.broken(Text::VerifyDatabase { what: error.to_string() });
+        }
+        let first = log.first_seq().map_err(|e| Failure::Failed(e.text().say(language)))?;
+        // What was pruned with the years is no loss.
+        for (seq, hashes) in seen.into_iter().filter(|(seq, _)| *seq >= first) {
+            let at = hashes.into_values().min().unwrap_or_default();
+            wrong.push(Text::WitnessBeyond { seq, at: zone.rfc3339_seconds(at), last });
+        }
+        if wrong.is_empty() {
+            self.say(Text::WitnessFine { heads });
+        }
+        let more = wrong.len().saturating_sub(SHOWN) as u64;
+        wrong.into_iter().take(SHOWN).for_each(|text| self.broken(text));
+        if more > 0 {
+            self.broken += more;
+            self.say(Text::VerifyMore { more });
         }
         Ok(())
     }

@@ -22,6 +22,18 @@ pub enum State {
     Idle,
 }
 
+impl State {
+    /// The word for tools.
+    pub fn key(self) -> &'static str {
+        match self {
+            State::Stopped => "stopped",
+            State::OnAir => "on_air",
+            State::WaitingForClock => "waiting_for_clock",
+            State::Idle => "idle",
+        }
+    }
+}
+
 /// An airing, in short.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Brief {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::domain::config::{Config, Language};
+use crate::domain::heartbeat::Heartbeat;
 use crate::domain::playlist::List;
 use crate::domain::signature::{
     self, Accept, Accepted, Expected, Fresh, Keys, LARGEST_LIST, LARGEST_SIGNATURE, Refusal, Wanted,
@@ -45,6 +46,13 @@ pub struct Stored {
     pub in_force_at: Wall,
     /// What the clock was worth then.
     pub clock: ClockState,
+}
+
+impl Stored {
+    /// Whether another is the same list of the same source.
+    pub fn is(&self, other: &Stored) -> bool {
+        (&self.source, self.serial, &self.body_sha256) == (&other.source, other.serial, &other.body_sha256)
+    }
 }
 
 /// What loading a source from disk found.
@@ -125,6 +133,8 @@ pub struct Intake<'a> {
     pub quota: u64,
     /// Clips not to be evicted for new ones: those in force anywhere, and audio behind rows.
     pub keep: &'a dyn Fn(&str) -> bool,
+    /// The latest list that came into force by what the airing log says: where the disk knows less, it was set back.
+    pub latest: Option<&'a Accepted>,
     /// Both clocks.
     pub clock: &'a dyn Clock,
 }
@@ -162,6 +172,12 @@ impl Intake<'_> {
                 }
                 Err(refusal) => loaded.alarm = Some(refusal.text(self.language)),
             }
+        }
+        if let Some(latest) = self.latest
+            && loaded.accepted.as_ref().is_none_or(|a| a.serial < latest.serial)
+        {
+            loaded.accepted = Some(latest.clone());
+            loaded.alarm.get_or_insert(Text::StoreDamaged { source: self.source.into() });
         }
         Ok(loaded)
     }
@@ -424,6 +440,19 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Where events go.
     pub tell: Tell,
+    /// What the station says of itself with each question; the list's serial is put in here.
+    pub heartbeat: Arc<Mutex<Heartbeat>>,
+    /// What the airing log knew at the start.
+    pub latest: Arc<Latest>,
+}
+
+/// The latest list of each source that came into force, by what the airing log says.
+pub type Latest = HashMap<String, Accepted>;
+
+/// [`Latest`] of an airing log: serials and hashes.
+pub fn latest_of(lists: HashMap<String, (u64, String)>) -> Latest {
+    let accepted = |(serial, body_sha256)| Accepted { serial, body_sha256, issued_at: Wall(0) };
+    lists.into_iter().map(|(source, list)| (source, accepted(list))).collect()
 }
 
 /// The running sync of all sources. Dropping it stops it.
@@ -475,11 +504,11 @@ impl Syncing {
             sources: Mutex::new(config.sources.iter().map(|s| watched(&s.id)).collect()),
             wake: Condvar::new(),
         });
-        let agent = user_agent(&config.station.id, &config.station.device_id);
+        let agent = locked(&surroundings.heartbeat).to_string();
         let mut syncing = Syncing { shared: shared.clone(), fetchers: Vec::new() };
         for (index, source) in config.sources.iter().enumerate() {
             let fetcher =
-                Arc::new(Fetcher::new(&source.url, &agent, settings.limits.clone(), surroundings.clock.clone()));
+                Arc::new(Fetcher::new(&[&source.url], &agent, settings.limits.clone(), surroundings.clock.clone()));
             syncing.fetchers.push(fetcher.clone());
             let mut thread = SourceThread {
                 index,
@@ -496,6 +525,7 @@ impl Syncing {
                 shared: shared.clone(),
                 known: Loaded::default(),
                 looked: false,
+                seen: None,
                 bad: HashMap::new(),
                 etag: None,
                 whole_at_ns: None,
@@ -544,12 +574,18 @@ impl Drop for Syncing {
     }
 }
 
-/// Who asks, for the server's access log.
-pub fn user_agent(station: &str, device: &str) -> String {
-    let tame = |s: &str| -> String {
-        s.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '(' | ')' | ';') { c } else { '?' }).collect()
-    };
-    format!("loaxa/{} ({}; {})", env!("CARGO_PKG_VERSION"), tame(station), tame(device))
+/// What a station says of itself before anything else is known.
+pub fn introduction(config: &Config) -> Heartbeat {
+    Heartbeat {
+        version: env!("CARGO_PKG_VERSION").into(),
+        station: config.station.id.clone(),
+        device: config.station.device_id.clone(),
+        ..Heartbeat::default()
+    }
+}
+
+fn locked(heartbeat: &Mutex<Heartbeat>) -> MutexGuard<'_, Heartbeat> {
+    heartbeat.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Loads what is in force for every source from disk, in the order of the config. A source whose keys are
@@ -562,6 +598,7 @@ pub fn load_all(
     store: &ClipStore,
     clock: &dyn Clock,
     language: Language,
+    latest: &Latest,
 ) -> Result<Vec<(Arc<str>, Loaded)>, StoreError> {
     let nothing_to_admit = |_: &Path| -> Result<Measured, Text> { Err(Text::HttpStopped {}) };
     config
@@ -585,6 +622,7 @@ pub fn load_all(
                 admit: &nothing_to_admit,
                 quota: config.state.clips_quota_bytes,
                 keep: &|_| true,
+                latest: latest.get(&*source.id),
                 clock,
             };
             Ok((source.id.clone(), intake.load()?))
@@ -608,6 +646,8 @@ struct SourceThread {
     known: Loaded,
     /// Whether the disk has been looked at: what was found then has been told by [`load_all`].
     looked: bool,
+    /// What the disk said of itself then.
+    seen: Option<Accepted>,
     /// Clips of the list in force that may not air, and since when: not fetched again today.
     bad: HashMap<String, (Text, i64)>,
     /// The tag of the list that was judged last and is in force.
@@ -733,6 +773,11 @@ impl SourceThread {
     fn check_list(&mut self) -> Result<Answer, Trouble> {
         let keys = self.keys.clone()?;
         self.reload(&keys)?;
+        let beat = Heartbeat {
+            list: self.known.stored.as_ref().map(|s| s.serial),
+            ..locked(&self.surroundings.heartbeat).clone()
+        };
+        self.fetcher.set_user_agent(&beat.to_string());
         let now_ns = self.boot_ns();
         let due = self.whole_at_ns.is_none_or(|at| (now_ns - at) / 1_000_000 >= self.settings.whole_every_ms);
         let etag = self.etag.clone().filter(|_| !due && self.known.stored.is_some());
@@ -784,6 +829,7 @@ impl SourceThread {
                     stored: Some(stored.clone()),
                     alarm: None,
                 });
+                self.seen = self.known.accepted.clone();
                 self.tell(SyncEvent::Ready { stored: stored.clone() });
                 // The list is in force; what only a commune might take is tried again at the next poll.
                 if let Err(trouble) = self.fill_up(&keys) {
@@ -823,9 +869,10 @@ impl SourceThread {
     fn reload(&mut self, keys: &Keys) -> Result<(), StoreError> {
         let on_disk = self.surroundings.store.accepted(&self.id);
         let first = !std::mem::replace(&mut self.looked, true);
-        if !first && (on_disk.is_none() || on_disk == self.known.accepted) {
+        if !first && (on_disk.is_none() || on_disk == self.seen) {
             return Ok(());
         }
+        self.seen = on_disk;
         let loaded = self.with_intake(keys, |intake| intake.load())?;
         if let Some(text) = loaded.alarm.clone() {
             self.tell(SyncEvent::Damaged { source: self.id.clone(), text });
@@ -918,6 +965,7 @@ impl SourceThread {
             admit: &*self.surroundings.admit,
             quota: self.quota,
             keep: &keep,
+            latest: self.surroundings.latest.get(&*self.id),
             clock: &*self.surroundings.clock,
         })
     }
@@ -964,10 +1012,7 @@ mod tests {
     }
 
     #[test]
-    fn the_access_log_learns_who_asks_and_nothing_else() {
-        assert_eq!(user_agent("xa-a", "a-01"), format!("loaxa/{} (xa-a; a-01)", env!("CARGO_PKG_VERSION")));
-        let odd = user_agent("xã; evil)\r\nX: y", "b");
-        assert!(odd.is_ascii() && odd.matches(';').count() == 1 && !odd.contains(['\r', '\n']), "{odd}");
+    fn chances_differ() {
         let chances: Vec<f64> = (0..100).map(|_| chance()).collect();
         assert!(chances.iter().all(|c| (0.0..1.0).contains(c)) && chances.iter().any(|c| *c != chances[0]));
     }

@@ -325,6 +325,8 @@ pub enum EventKind {
     Resume,
     /// The wall clock jumped.
     ClockStep,
+    /// A person set the wall clock, or vouched for it.
+    ClockSet,
     /// A config came into force or was refused.
     Config,
     /// A list came into force.

@@ -101,8 +101,14 @@ pub struct Source {
     pub url: String,
     /// minisign public keys, any of which may sign.
     pub public_keys: Vec<String>,
+    /// The same folder on other servers, tried in turn while `url` fails.
+    pub mirrors: Vec<String>,
     /// Time between two polls, milliseconds.
     pub poll_ms: i64,
+    /// Time between two questions for `urgent.json`, milliseconds; none: it is never asked for.
+    pub urgent_poll_ms: Option<i64>,
+    /// Whether the list goes on after its expiry.
+    pub keeps_expired: bool,
     /// Whether it may open sessions of its own.
     pub slots: bool,
     /// Whether it may pass quiet hours with an emergency.

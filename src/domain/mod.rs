@@ -7,6 +7,7 @@ pub mod cron;
 pub mod document;
 pub mod fields;
 pub mod findings;
+pub mod heartbeat;
 pub mod playlist;
 pub mod playout;
 pub mod publication;

@@ -129,6 +129,27 @@ const STATION: &[Key] = &[
         "Khóa công khai minisign (dòng bắt đầu bằng RW) do nơi gửi cung cấp",
     ),
     ("[[source]]", "poll", Holds::Duration, false, "Bao lâu hỏi danh sách mới một lần, ví dụ \"15m\""),
+    (
+        "[[source]]",
+        "urgent_poll",
+        Holds::Duration,
+        false,
+        "Bao lâu hỏi tin khẩn (urgent.json) một lần, ví dụ \"30s\"; không ghi: không hỏi",
+    ),
+    (
+        "[[source]]",
+        "on_expiry",
+        Holds::Words(&["stop", "keep"]),
+        false,
+        "Danh sách hết hạn thì ngừng phát bài trong đó (stop) hay vẫn phát (keep); không ghi: stop",
+    ),
+    (
+        "[[source]]",
+        "mirrors",
+        Holds::Texts,
+        false,
+        "Địa chỉ playlist.json dự phòng, thử lần lượt khi url không trả lời",
+    ),
     ("[[source]]", "slots", Holds::Flag, false, "true: nơi gửi được mở buổi riêng; false: chỉ gửi kèm và khẩn cấp"),
     (
         "[[source]]",

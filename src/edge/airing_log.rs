@@ -7,7 +7,7 @@
 
 mod salvage;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -632,6 +632,56 @@ impl AiringLog {
             .and_then(|mut q| q.query_row([key], |r| Ok((number(r, 0)?, r.get(1)?))).optional())
             .map_err(self.on_read())?;
         self.stored(row)
+    }
+
+    /// The latest list that came into force from each source by what the log says: serial and SHA-256 of its bytes.
+    /// A rollback puts an older one in force for a while; the latest stays the latest.
+    pub fn latest_lists(&self) -> Result<HashMap<String, (u64, String)>, LogError> {
+        let mut latest: HashMap<String, (u64, String)> = HashMap::new();
+        let key = event_key(EventKind::ListInForce);
+        let mut query = self.db.prepare_cached("SELECT body FROM rows WHERE event = ?1").map_err(self.on_read())?;
+        let bodies = query.query_map([key], |r| r.get::<_, String>(0)).map_err(self.on_read())?;
+        for body in bodies {
+            let body = body.map_err(self.on_read())?;
+            let row: Value = serde_json::from_str(&body).unwrap_or_default();
+            let detail = &row["detail"];
+            let (Some(source), Some(serial), Some(sha256)) =
+                (detail["source"].as_str(), detail["serial"].as_u64(), detail["body_sha256"].as_str())
+            else {
+                continue;
+            };
+            let known = latest.entry(source.to_owned()).or_insert((0, String::new()));
+            if serial >= known.0 {
+                *known = (serial, sha256.to_owned());
+            }
+        }
+        Ok(latest)
+    }
+
+    /// The audio behind the airings planned since a moment that sounded, by SHA-256, and when each was last planned.
+    pub fn aired_since(&self, since: Wall) -> Result<HashMap<String, Wall>, LogError> {
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT json_extract(body, '$.clip_sha256'), max(planned_at_ms) FROM rows
+                 WHERE planned_at_ms >= ?1 AND type = 'airing' AND json_extract(body, '$.clip_sha256') IS NOT NULL
+                 AND json_extract(body, '$.played_ms') > 0 GROUP BY 1",
+            )
+            .map_err(self.on_read())?;
+        let rows = query.query_map([since.0], |r| Ok((r.get(0)?, Wall(r.get(1)?)))).map_err(self.on_read())?;
+        rows.collect::<Result<_, _>>().map_err(self.on_read())
+    }
+
+    /// When something last aired whole, as its row says it; looked for in the last 5,000 rows.
+    pub fn last_aired(&self) -> Result<Option<String>, LogError> {
+        self.db
+            .prepare_cached(
+                "SELECT coalesce(json_extract(body, '$.started_at'), json_extract(body, '$.planned_at')) FROM rows
+                 WHERE seq > (SELECT max(seq) FROM rows) - 5000 AND type = 'airing'
+                 AND json_extract(body, '$.outcome') = 'aired' ORDER BY seq DESC LIMIT 1",
+            )
+            .and_then(|mut q| q.query_row([], |r| r.get(0)).optional())
+            .map_err(self.on_read())
     }
 
     /// The last row.

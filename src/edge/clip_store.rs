@@ -141,6 +141,8 @@ struct State {
 /// A list as it stands on disk. Its signature is still to be looked at.
 #[derive(Clone, Debug)]
 pub struct Generation {
+    /// Its file.
+    pub path: PathBuf,
     /// The list's bytes.
     pub bytes: Vec<u8>,
     /// The signature file's bytes.
@@ -209,14 +211,7 @@ impl ClipStore {
     /// # Errors
     /// What the disk says.
     pub fn open(dir: &Path) -> Result<ClipStore, StoreError> {
-        let store = ClipStore {
-            clips: dir.join("clips"),
-            playlists: dir.join("playlists"),
-            busy: Mutex::default(),
-            freed: Condvar::new(),
-            #[cfg(test)]
-            cut: cut::Cut::default(),
-        };
+        let store = ClipStore::looked_at(dir);
         for folder in [&store.clips, &store.playlists] {
             fs::create_dir_all(folder).map_err(at(folder))?;
             for name in names(folder)? {
@@ -227,6 +222,18 @@ impl ClipStore {
             }
         }
         Ok(store)
+    }
+
+    /// The store below `dir` for somebody who only looks: nothing is made or tidied.
+    pub fn looked_at(dir: &Path) -> ClipStore {
+        ClipStore {
+            clips: dir.join("clips"),
+            playlists: dir.join("playlists"),
+            busy: Mutex::default(),
+            freed: Condvar::new(),
+            #[cfg(test)]
+            cut: cut::Cut::default(),
+        }
     }
 
     /// Where a clip is, if it is there: whoever finds it may play it.
@@ -420,7 +427,7 @@ impl ClipStore {
                 (Wall(i64::try_from(ms).unwrap_or(0)), ClockState::Unknown)
             }
         };
-        Some(Generation { bytes, signature, serial, body_sha256, in_force_at, clock })
+        Some(Generation { path, bytes, signature, serial, body_sha256, in_force_at, clock })
     }
 
     /// Brings a list into force, with the order of steps at the top of this file. The one before stays on disk.

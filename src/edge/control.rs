@@ -53,6 +53,30 @@ pub enum Request {
         /// Who.
         by: Option<String>,
     },
+    /// Send a clip as an emergency, `SOURCE/ID` or a local id.
+    Emergency {
+        /// Which.
+        clip: String,
+        /// Who.
+        by: String,
+        /// Soundings in a round.
+        repeat: u32,
+        /// Silence between two, milliseconds.
+        gap_ms: i64,
+        /// From round to round, milliseconds; none: one round.
+        every_ms: Option<i64>,
+        /// No sounding is planned at or after; none: an hour from now.
+        until: Option<Wall>,
+    },
+    /// How the clock stands.
+    Clock,
+    /// A person vouches for the machine's clock.
+    Vouch {
+        /// What it was set to.
+        at: Wall,
+        /// Who.
+        by: String,
+    },
     /// Write something down in the log.
     Note {
         /// What.
@@ -67,6 +91,8 @@ pub enum Request {
     },
     /// Ask every source now.
     Sync,
+    /// Look at the store: another program has brought a list into force.
+    Look,
     /// Look at config and local list again.
     Reload,
     /// A code that opens the station page for a person, once.

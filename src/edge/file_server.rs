@@ -4,21 +4,25 @@
 //! date and ranges, so that a station asks for what is new and takes up what broke off.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::State;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
 use chrono::DateTime;
 use http_body::{Frame, SizeHint};
 
 use crate::domain::fields::match_name;
+use crate::domain::heartbeat::line_time;
+use crate::domain::time::Clock;
 
 /// The way in for requests below `dir`, to be handed to `axum::serve`.
 ///
@@ -30,6 +34,68 @@ pub fn router(dir: &Path) -> io::Result<Router> {
         return Err(io::ErrorKind::NotADirectory.into());
     }
     Ok(Router::new().fallback(answer).with_state(Arc::new(dir)))
+}
+
+/// Who asked for what, in the combined format that every web server writes.
+pub struct AccessLog {
+    file: Mutex<File>,
+    clock: Arc<dyn Clock>,
+}
+
+impl AccessLog {
+    /// Adds to the end of a file.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> io::Result<AccessLog> {
+        let file = File::options().append(true).create(true).open(path)?;
+        Ok(AccessLog { file: Mutex::new(file), clock })
+    }
+
+    fn note(&self, line: &str) {
+        // One write a line; a full disk must not keep anybody from their list.
+        let _ = self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
+    }
+}
+
+/// The same, with every answer written into an access log.
+pub fn logged(router: Router, log: Option<AccessLog>) -> Router {
+    let Some(log) = log.map(Arc::new) else { return router };
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let log = log.clone();
+        async move {
+            let (peer, asked, referer, agent) = asked_by(&request);
+            let response = next.run(request).await;
+            let bytes = response.body().size_hint().exact().unwrap_or(0);
+            let time = line_time(log.clock.now().wall());
+            log.note(&format!(
+                "{} - - [{time}] \"{asked}\" {} {bytes} \"{referer}\" \"{agent}\"\n",
+                peer.as_deref().unwrap_or("-"),
+                response.status().as_u16(),
+            ));
+            response
+        }
+    }))
+}
+
+/// Address, request line, referer and User-Agent.
+fn asked_by(request: &Request) -> (Option<String>, String, String, String) {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string());
+    let header = |name| escaped(request.headers().get(name).map_or(b"-", HeaderValue::as_bytes));
+    let asked = format!("{} {} {:?}", request.method(), request.uri(), request.version());
+    (peer, escaped(asked.as_bytes()), header(header::REFERER), header(header::USER_AGENT))
+}
+
+/// What a visitor sent, so that it stays within its quotes and its line.
+fn escaped(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for b in bytes.iter().take(2_000) {
+        match b {
+            b'"' | b'\\' | 0..=31 | 127.. => out.push_str(&format!("\\x{b:02X}")),
+            _ => out.push(char::from(*b)),
+        }
+    }
+    out
 }
 
 async fn answer(State(dir): State<Arc<PathBuf>>, method: Method, uri: Uri, headers: HeaderMap) -> Response<Body> {
@@ -243,6 +309,11 @@ mod tests {
         for ignored in ["bytes=7-5", "bytes=a-b", "items=0-1", "bytes=0-1,3-4", "bytes=", ""] {
             assert_eq!(range(ignored, 10), None, "{ignored}");
         }
+    }
+
+    #[test]
+    fn what_visitors_send_stays_within_its_line() {
+        assert_eq!(escaped("a\"b\\c\r\nđ".as_bytes()), "a\\x22b\\x5Cc\\x0D\\x0A\\xC4\\x91");
     }
 
     #[test]

@@ -2,16 +2,17 @@
 //!
 //! Everything has a limit: the headers (64 KiB, 10 s), a list (its largest size), a clip (the bytes its list
 //! signs, not one more), and the speed (at least 500 bytes a second, looked at every minute; a total time would
-//! kill honest slow links). No redirect is followed: the address in `station.toml` is the address. Nothing is
+//! kill honest slow links). A redirect is followed only to a host that `station.toml` names. Nothing is
 //! believed that comes back; what was fetched is judged by its signature or its SHA-256.
 
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response, header};
 use ureq::{Agent, Body};
 
+use crate::domain::heartbeat::seconds_until_http_date;
 use crate::domain::text::Text;
 use crate::domain::time::Clock;
 
@@ -170,16 +171,22 @@ pub struct Fetcher {
     agent: Agent,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    /// Scheme, host and port of the addresses in the config.
+    origins: Vec<String>,
+    /// Who asks.
+    who: Mutex<String>,
 }
 
+/// Redirects followed for one request.
+const MOST_REDIRECTS: usize = 3;
+
 impl Fetcher {
-    /// For lists at `list_url`. `user_agent` says who asks: a web server's access log is the list of stations
-    /// heard from.
-    pub fn new(list_url: &str, user_agent: &str, limits: Limits, clock: Arc<dyn Clock>) -> Fetcher {
+    /// For lists at these addresses, the first of which is the source's own. `user_agent` says who asks: a web
+    /// server's access log is the list of stations heard from.
+    pub fn new(urls: &[&str], user_agent: &str, limits: Limits, clock: Arc<dyn Clock>) -> Fetcher {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .user_agent(user_agent)
             .timeout_resolve(Some(limits.resolve))
             .timeout_connect(Some(limits.connect))
             .timeout_send_request(Some(limits.headers))
@@ -190,10 +197,48 @@ impl Fetcher {
             .input_buffer_size(limits.header_bytes + 16 * 1024)
             .output_buffer_size(8 * 1024)
             .max_idle_connections(1);
-        if is_loopback(list_url) {
+        if urls.iter().all(|url| is_loopback(url)) {
             config = config.proxy(None);
         }
-        Fetcher { agent: Agent::new_with_config(config.build()), limits, clock }
+        Fetcher {
+            agent: Agent::new_with_config(config.build()),
+            limits,
+            clock,
+            origins: urls.iter().map(|url| origin_of(url)).collect(),
+            who: Mutex::new(user_agent.to_owned()),
+        }
+    }
+
+    /// Says from now on that somebody else asks.
+    pub fn set_user_agent(&self, user_agent: &str) {
+        user_agent.clone_into(&mut self.who.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Asks, and follows redirects to addresses of the config. The answer, and where it came from.
+    fn ask(&self, url: &str, headers: &[(header::HeaderName, &str)]) -> Result<(String, Response<Body>), HttpError> {
+        let who = self.who.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut url = url.to_owned();
+        for _ in 0..=MOST_REDIRECTS {
+            let mut request =
+                self.agent.get(&url).header(header::USER_AGENT, &who).header(header::ACCEPT_ENCODING, "identity");
+            for (name, value) in headers {
+                request = request.header(name, *value);
+            }
+            let response = request.call().map_err(|e| self.failed(&url, e))?;
+            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                return Ok((url, response));
+            }
+            let to = response.headers().get(header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            let to = match to.strip_prefix('/') {
+                Some(path) if !path.starts_with('/') => format!("{}/{path}", origin_of(&url)),
+                _ => to.to_owned(),
+            };
+            if !self.origins.contains(&origin_of(&to)) {
+                return Err(HttpError::Redirect { url, to });
+            }
+            url = encode(&to, true);
+        }
+        Err(HttpError::Redirect { to: url.clone(), url })
     }
 
     /// Breaks off whatever is under way, from another thread; nothing can be fetched afterwards.
@@ -207,16 +252,13 @@ impl Fetcher {
     /// Whatever keeps the body from being whole: see [`HttpError`].
     pub fn body(&self, url: &str, etag: Option<&str>, most: u64) -> Result<Fetched, HttpError> {
         let url = encode(url, true);
-        let mut request = self.agent.get(&url).header(header::ACCEPT_ENCODING, "identity");
-        if let Some(etag) = etag {
-            request = request.header(header::IF_NONE_MATCH, etag);
-        }
-        let mut response = request.call().map_err(|e| self.failed(&url, e))?;
+        let condition: Vec<_> = etag.map(|etag| (header::IF_NONE_MATCH, etag)).into_iter().collect();
+        let (url, mut response) = self.ask(&url, &condition)?;
         let status = response.status().as_u16();
         match status {
             200 => {}
             304 if etag.is_some() => return Ok(Fetched::NotModified),
-            _ => return Err(refused(&url, &response)),
+            _ => return Err(self.refused(&url, &response)),
         }
         plain(&url, response.headers())?;
         let expected = response.body().content_length();
@@ -270,15 +312,14 @@ impl Fetcher {
             if have == total {
                 return Ok(0);
             }
-            let mut request = self.agent.get(&url).header(header::ACCEPT_ENCODING, "identity");
             let tag = sink.tag();
+            let range = format!("bytes={have}-");
+            let mut part = Vec::new();
             if have > 0 {
-                request = request.header(header::RANGE, format!("bytes={have}-"));
-                if let Some(tag) = tag.as_deref().filter(|t| !t.starts_with("W/")) {
-                    request = request.header(header::IF_RANGE, tag);
-                }
+                part.push((header::RANGE, &*range));
+                part.extend(tag.as_deref().filter(|t| !t.starts_with("W/")).map(|t| (header::IF_RANGE, t)));
             }
-            let mut response = request.call().map_err(|e| self.failed(&url, e))?;
+            let (url, mut response) = self.ask(&url, &part)?;
             let length = response.body().content_length();
             match response.status().as_u16() {
                 200 => {
@@ -303,7 +344,7 @@ impl Fetcher {
                 }
                 206 => return Err(HttpError::Range { url }),
                 416 if have > 0 => continue,
-                _ => return Err(refused(&url, &response)),
+                _ => return Err(self.refused(&url, &response)),
             }
             return self.copy(&url, &mut response, total, sink);
         }
@@ -368,6 +409,27 @@ impl Fetcher {
         }
     }
 
+    /// A status that is none of those that would do.
+    fn refused(&self, url: &str, response: &Response<Body>) -> HttpError {
+        let status = response.status();
+        let text = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
+        if status.is_redirection() && status.as_u16() != 304 {
+            let to = text(header::LOCATION).unwrap_or_default().to_owned();
+            return HttpError::Redirect { url: url.into(), to };
+        }
+        if status.as_u16() == 511 {
+            return HttpError::Portal { url: url.into() };
+        }
+        // Seconds, or a date, which a clock that nobody vouches for cannot read.
+        let retry_after = text(header::RETRY_AFTER).and_then(|v| {
+            let now = self.clock.now();
+            let date = || seconds_until_http_date(v, now.wall()).filter(|_| now.clock.trusted());
+            v.trim().parse().ok().or_else(date)
+        });
+        let retry_after = retry_after.map(Duration::from_secs);
+        HttpError::Status { url: url.into(), status: status.as_u16(), retry_after }
+    }
+
     /// Within a body.
     fn broken(&self, url: &str, error: io::Error, have: u64, expected: u64) -> HttpError {
         let url = url.to_owned();
@@ -417,20 +479,6 @@ impl<'a> Pace<'a> {
     }
 }
 
-/// A status that is none of those that would do.
-fn refused(url: &str, response: &Response<Body>) -> HttpError {
-    let status = response.status();
-    let text = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    if status.is_redirection() && status.as_u16() != 304 {
-        return HttpError::Redirect { url: url.into(), to: text(header::LOCATION).unwrap_or_default() };
-    }
-    if status.as_u16() == 511 {
-        return HttpError::Portal { url: url.into() };
-    }
-    let retry_after = text(header::RETRY_AFTER).and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
-    HttpError::Status { url: url.into(), status: status.as_u16(), retry_after }
-}
-
 fn plain(url: &str, headers: &HeaderMap) -> Result<(), HttpError> {
     match headers.get(header::CONTENT_ENCODING) {
         Some(v) if !v.as_bytes().eq_ignore_ascii_case(b"identity") => Err(HttpError::Encoded { url: url.into() }),
@@ -454,6 +502,15 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let (range, total) = text.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     Some((first.trim().parse().ok()?, last.trim().parse().ok()?, total.trim().parse().ok()))
+}
+
+/// Scheme, host and port of an address, lower case: what must be the same for a redirect to be followed.
+fn origin_of(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return String::new() };
+    let scheme = scheme.to_ascii_lowercase();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let usual = if scheme == "https" { ":443" } else { ":80" };
+    format!("{scheme}://{}", host.strip_suffix(usual).unwrap_or(&host))
 }
 
 fn is_loopback(url: &str) -> bool {
@@ -506,6 +563,15 @@ mod tests {
         assert_eq!(clip_url(list, "clips/bản tin.mp3"), "http://tinh.example.vn/đài/clips/b%E1%BA%A3n%20tin.mp3");
         assert_eq!(encode(list, true), "http://tinh.example.vn/%C4%91%C3%A0i/playlist.json?v=1");
         assert_eq!(encode("http://a/b%20c", true), "http://a/b%20c");
+    }
+
+    #[test]
+    fn redirects_keep_to_the_hosts_of_the_config() {
+        assert_eq!(origin_of("HTTPS://Tinh.example.vn:443/a?b"), "https://tinh.example.vn");
+        assert_eq!(origin_of("http://tinh.example.vn:8080"), "http://tinh.example.vn:8080");
+        assert_ne!(origin_of("http://tinh.example.vn/"), origin_of("https://tinh.example.vn/"));
+        assert_ne!(origin_of("https://tinh.example.vn@evil.example/"), origin_of("https://tinh.example.vn/"));
+        assert_eq!(origin_of("//evil.example/"), "");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod device_key;
 pub mod file_server;
 pub mod folder;
 pub mod http;
+pub mod memory;
 pub mod page;
 pub mod published;
 pub mod speaker;

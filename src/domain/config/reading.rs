@@ -179,16 +179,12 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
     );
     let url = f.need_text("url", "url = \"https://.../playlist.json\"", notes);
     if let Some((text, span)) = &url {
-        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        let good = rest.is_some_and(|r| !r.is_empty() && !r.starts_with(['/', ':']))
-            && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-        if !good {
-            let line = format!("url = \"https://{}\"", text.trim().rsplit("//").next().unwrap_or("..."));
-            notes.push(
-                Finding::error("bad_url", span.clone(), Text::BadUrl { text: text.chars().take(80).collect() })
-                    .hint(Text::WriteLine { line }),
-            );
-        }
+        good_url(text, span, "url", notes);
+    }
+    let mut mirrors = Vec::new();
+    for (text, span) in f.texts("mirrors", notes).unwrap_or_default() {
+        good_url(text, &span, "mirrors", notes);
+        mirrors.push(text.trim().to_owned());
     }
     let keys = f.need("public_keys", "public_keys = [\"RWQ...\"]");
     let mut public_keys = Vec::new();
@@ -217,11 +213,40 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
                 .hint(Text::WriteLine { line: "poll = \"15m\"".into() }),
         );
     }
+    let urgent_poll_ms = f.duration("urgent_poll", SECOND_MS, DAY_MS, notes);
+    let keeps_expired = f.choice("on_expiry", &[(&["stop"], false), (&["keep"], true)], notes).unwrap_or_default();
     let slots = f.flag("slots", true, notes);
     let emergency = f.flag("emergency", false, notes);
     f.close(notes);
     let (id, span) = id?;
-    Some(Source { id, origin: origin?, url: url?.0.trim().to_owned(), public_keys, poll_ms, slots, emergency, span })
+    Some(Source {
+        id,
+        origin: origin?,
+        url: url?.0.trim().to_owned(),
+        public_keys,
+        mirrors,
+        poll_ms,
+        urgent_poll_ms,
+        keeps_expired,
+        slots,
+        emergency,
+        span,
+    })
+}
+
+fn good_url(text: &str, span: &Span, key: &str, notes: &mut Notes) {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let good = rest.is_some_and(|r| !r.is_empty() && !r.starts_with(['/', ':']))
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if good {
+        return;
+    }
+    let address = format!("\"https://{}\"", text.trim().rsplit("//").next().unwrap_or("..."));
+    let line = if key == "mirrors" { format!("mirrors = [{address}]") } else { format!("{key} = {address}") };
+    notes.push(
+        Finding::error("bad_url", span.clone(), Text::BadUrl { text: text.chars().take(80).collect() })
+            .hint(Text::WriteLine { line }),
+    );
 }
 
 fn local(mut f: Fields<'_>, notes: &mut Notes) -> Local {
@@ -441,7 +466,9 @@ mod tests {
         assert_eq!(config.station.clusters, Some(12));
         assert_eq!(config.sources[0].origin, Origin::Tinh);
         assert_eq!(config.sources[0].poll_ms, 900_000);
-        assert!(config.sources[0].emergency);
+        assert!(config.sources[0].emergency && config.sources[0].keeps_expired);
+        assert_eq!(config.sources[0].urgent_poll_ms, Some(30_000));
+        assert_eq!(config.sources[0].mirrors, ["https://du-phong.example.vn/playlist.json"]);
         assert_eq!(config.state.clips_quota_bytes, 4_000_000_000);
         assert_eq!(config.quiet_also.len(), 2);
         assert_eq!(config.quiet_open[0].by, "Nguyễn Văn A");
