@@ -21,7 +21,7 @@ const ITEM_MS: i64 = 300;
 /// From making the list to its session, milliseconds.
 const AHEAD_MS: i64 = 4_000;
 /// Calls that fail one after another before the disk heals.
-const FAILING_CALLS: u64 = 15;
+const FAILING_CALLS: u64 = 4;
 
 /// The shim, built once.
 fn shim() -> &'static Path {
