@@ -49,7 +49,7 @@ impl Faulty {
         std::fs::create_dir(station.path("state")).unwrap();
         std::fs::write(station.path("count"), [0; 8]).unwrap();
         let start_ms = soon(AHEAD_MS);
-        let items = vec!["\"a\""; ITEMS].join(", ");
+        let items = ["\"a\""; ITEMS].join(", ");
         station.list(&(clip("a", &station.path("clips/a.wav")) + &slot("s", start_ms, &items, "")));
         Faulty { station, start_ms }
     }

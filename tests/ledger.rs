@@ -49,7 +49,22 @@ fn an_export_is_signed_by_its_box_and_proved_elsewhere() {
     };
     let last = format!("\"seq\":{}", summary["last_seq"]);
     assert!(station.wait(Duration::from_secs(5), |s| noted(s).is_some_and(|n| n.contains(&last))));
+    station.ok(&["verify", "--against", name]);
     station.end();
+
+    // A tail cut off together with the note of the head: whole by itself, found against the export.
+    let db = rusqlite::Connection::open(station.path("state/loaxa.db")).unwrap();
+    let kept = db
+        .query_row("SELECT seq, lower(hex(hash)) FROM rows WHERE seq = 2", [], |r| {
+            Ok(format!("{}:{}", r.get::<_, i64>(0)?, r.get::<_, String>(1)?))
+        })
+        .unwrap();
+    db.execute_batch("DELETE FROM rows WHERE seq > 2; DELETE FROM sessions;").unwrap();
+    db.execute("UPDATE meta SET value = ?1 WHERE name = 'head'", [&kept]).unwrap();
+    drop(db);
+    let cut = station.run(&["verify", "--against", name]);
+    assert_eq!(cut.status.code(), Some(1), "{}", text(&cut.stdout));
+    assert!(text(&cut.stdout).contains("bị cắt"), "{}", text(&cut.stdout));
 
     // Another box: nothing but the file, its signature and the public key.
     let other = Station::new("null");

@@ -537,6 +537,17 @@ sentences! {
     /// `--key` with nothing to check.
     VerifyNoSignature { file: String } =>
         "HỎNG: không có chữ ký \"{file}\" để kiểm tra", "BROKEN: there is no signature \"{file}\" to check";
+    /// The log still has what was exported.
+    VerifyAgainst { file: String, seq: u64 } =>
+        "khớp với tệp đã xuất \"{file}\" đến dòng {seq}", "agrees with the export \"{file}\" up to row {seq}";
+    /// The exported rows are gone, as a row says.
+    VerifyAgainstPruned { file: String, seq: u64 } =>
+        "lưu ý: các dòng trong \"{file}\" (đến dòng {seq}) đã được dọn theo [log] keep, không so được",
+        "note: the rows of \"{file}\" (up to {seq}) were removed by [log] keep and cannot be compared";
+    /// A finding.
+    VerifyAgainstOther { file: String, seq: u64 } =>
+        "HỎNG: dòng {seq} trong tệp đã xuất \"{file}\" không có hoặc khác trong nhật ký này: nhật ký bị cắt hoặc bị thay",
+        "BROKEN: row {seq} of the export \"{file}\" is missing or another in this log: it was cut or replaced";
     /// `--key` names no key.
     VerifyKeyUnreadable { file: String, why: String } =>
         "không đọc được khóa công khai \"{file}\": {why}", "cannot read the public key \"{file}\": {why}";

@@ -627,6 +627,14 @@ impl AiringLog {
         .transpose()
     }
 
+    /// The hash of a row by its number.
+    pub fn hash_at(&self, seq: u64) -> Result<Option<[u8; 32]>, LogError> {
+        self.db
+            .prepare_cached("SELECT hash FROM rows WHERE seq = ?1")
+            .and_then(|mut q| q.query_row([signed(seq)], |r| r.get(0)).optional())
+            .map_err(self.on_read())
+    }
+
     /// Number of the first row, 0 when there is none.
     pub fn first_seq(&self) -> Result<u64, LogError> {
         Ok(self.seq_range(None, None)?.map_or(0, |(first, _)| first))
