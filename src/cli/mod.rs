@@ -1,6 +1,7 @@
 //! One file per command, each a short function over the floors below.
 
 mod ask;
+mod backup;
 mod check;
 mod clock;
 mod demo;
@@ -113,6 +114,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Sao lưu cấu hình, danh sách, âm thanh, nhật ký vào một tệp (everything but the key, in one file)
+    #[command(after_help = backup::BACKUP_EXAMPLE)]
+    Backup(backup::BackupArguments),
     /// Kiểm tra cấu hình và danh sách, chỉ rõ chỗ sai và cách sửa (check config and lists)
     #[command(after_help = "Ví dụ (example):\n  loaxa check --config /etc/loaxa/station.toml")]
     Check(check::Arguments),
@@ -164,6 +168,9 @@ enum Command {
     /// Báo cáo để in: sổ nhật ký tuần, báo cáo kỳ, báo cáo đợt tuyên truyền (pages to print)
     #[command(after_help = report::EXAMPLE)]
     Report(report::Arguments),
+    /// Phục hồi từ tệp sao lưu (restore a backup)
+    #[command(after_help = backup::RESTORE_EXAMPLE)]
+    Restore(backup::RestoreArguments),
     /// Cho phát tiếp sau khi dừng (go on after a stop)
     #[command(after_help = "Ví dụ (example):\n  loaxa resume --by \"Nguyễn Văn A\"")]
     Resume(ask::ResumeArguments),
@@ -212,6 +219,7 @@ pub fn run() -> ExitCode {
     let language = asked.unwrap_or_else(|| environment_language(|name| std::env::var(name).ok()));
     let context = Context { config: arguments.config, language, language_forced: asked.is_some() };
     let done = match arguments.command {
+        Command::Backup(arguments) => backup::backup(&context, &arguments),
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Clock(arguments) => clock::run(&context, &arguments),
         Command::Completions(arguments) => paper::completions(&arguments, &mut Arguments::command()),
@@ -229,6 +237,7 @@ pub fn run() -> ExitCode {
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Publish(arguments) => publish::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),
         Command::Report(arguments) => report::run(&context, &arguments),
+        Command::Restore(arguments) => backup::restore(&context, &arguments),
         Command::Resume(arguments) => ask::resume(&context, &arguments),
         Command::Run => run::run(&context),
         Command::Schedule(arguments) => schedule::run(&context, &arguments),

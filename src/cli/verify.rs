@@ -39,6 +39,9 @@ pub(super) struct Arguments {
     /// Khóa công khai của máy đã xuất, để kiểm tra FILE.minisig (the box's device.pub)
     #[arg(long, value_name = "PUB")]
     key: Option<PathBuf>,
+    /// So nhật ký của máy này với tệp đã xuất trước đây (this log against an export made before; jsonl --chain)
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    against: Option<PathBuf>,
     /// Nhật ký truy cập của máy chủ web: đối chiếu nhật ký của máy này với các dấu máy chủ đã ghi (access logs of the
     /// web server, as an outside witness of this box's log)
     #[arg(long, value_name = "ACCESS.LOG", conflicts_with = "file")]
@@ -70,6 +73,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
             let station = arguments.station.load(context)?;
             let mut report = Report::new(station.language);
             report.log(&station.dir)?;
+            if let Some(export) = &arguments.against {
+                report.against(&station.dir, export)?;
+            }
             report.clips(&station.dir.join("clips"))?;
             if !arguments.witness.is_empty() {
                 report.witness(context, &station.dir, &arguments.witness)?;
@@ -259,6 +265,28 @@ impl Report {
         if more > 0 {
             self.broken += more;
             self.say(Text::VerifyMore { more });
+        }
+        Ok(())
+    }
+
+    /// The log against the last row of an export made before: whoever cut off the tail cannot have cut it there.
+    fn against(&mut self, dir: &Path, export: &Path) -> Result<(), Failure> {
+        let language = self.language;
+        let failed = |e: LogError| Failure::Failed(e.text().say(language));
+        let file = export.display().to_string();
+        let summary = last_line(export).ok().flatten().and_then(|line| serde_json::from_str::<Summary>(&line).ok());
+        let known = summary.and_then(|s| Some((s.log_id, s.last_seq?, s.head?)));
+        let Some((log_id, seq, head)) = known else {
+            return Err(Failure::Failed(Text::VerifyNotAnExport { file }.say(language)));
+        };
+        let log = AiringLog::open_read_only(&dir.join(FILE_NAME)).map_err(failed)?;
+        let found = log.hash_at(seq).map_err(failed)?;
+        if log.log_id() == log_id && found.map(|h| hex(&h)) == Some(head) {
+            self.say(Text::VerifyAgainst { file, seq });
+        } else if log.log_id() == log_id && seq < log.first_seq().map_err(failed)? {
+            self.say(Text::VerifyAgainstPruned { file, seq });
+        } else {
+            self.broken(Text::VerifyAgainstOther { file, seq });
         }
         Ok(())
     }

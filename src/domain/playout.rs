@@ -701,7 +701,8 @@ impl Playout {
         ahead.advance(horizon, &light, &mut out);
         out.into_iter()
             .filter_map(|d| match d {
-                Decision::Begin(begin) if begin.at > wall => Some(begin),
+                // What is due this second may sound already, behind a seam whose report is still on the way.
+                Decision::Begin(begin) if begin.at + SECOND_MS > wall => Some(begin),
                 _ => None,
             })
             .collect()
@@ -744,7 +745,7 @@ impl Playout {
             }
         }
         for begin in &foreseen {
-            if !self.armed.contains_key(&begin.airing_id) && !self.is_voice(&begin.airing_id) {
+            if begin.at > wall && !self.armed.contains_key(&begin.airing_id) && !self.is_voice(&begin.airing_id) {
                 if self.stage.conditions.hook_failed {
                     // Another try at the amplifier for this one.
                     self.stage.conditions.hook_failed = false;

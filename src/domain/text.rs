@@ -537,6 +537,17 @@ sentences! {
     /// `--key` with nothing to check.
     VerifyNoSignature { file: String } =>
         "HỎNG: không có chữ ký \"{file}\" để kiểm tra", "BROKEN: there is no signature \"{file}\" to check";
+    /// The log still has what was exported.
+    VerifyAgainst { file: String, seq: u64 } =>
+        "khớp với tệp đã xuất \"{file}\" đến dòng {seq}", "agrees with the export \"{file}\" up to row {seq}";
+    /// The exported rows are gone, as a row says.
+    VerifyAgainstPruned { file: String, seq: u64 } =>
+        "lưu ý: các dòng trong \"{file}\" (đến dòng {seq}) đã được dọn theo [log] keep, không so được",
+        "note: the rows of \"{file}\" (up to {seq}) were removed by [log] keep and cannot be compared";
+    /// A finding.
+    VerifyAgainstOther { file: String, seq: u64 } =>
+        "HỎNG: dòng {seq} trong tệp đã xuất \"{file}\" không có hoặc khác trong nhật ký này: nhật ký bị cắt hoặc bị thay",
+        "BROKEN: row {seq} of the export \"{file}\" is missing or another in this log: it was cut or replaced";
     /// `--key` names no key.
     VerifyKeyUnreadable { file: String, why: String } =>
         "không đọc được khóa công khai \"{file}\": {why}", "cannot read the public key \"{file}\": {why}";
@@ -555,6 +566,26 @@ sentences! {
     ExportNotNoted { why: String } =>
         "lưu ý: tệp đã xuất xong, nhưng không ghi lại được là đã xuất, nên chưa dòng cũ nào được dọn: {why}",
         "note: the file is written, but that it was exported could not be noted, so no old rows are removed: {why}";
+    /// The bar's label.
+    BackupProgress {} => "sao lưu", "making the backup";
+    /// The bar's label.
+    RestoreProgress {} => "phục hồi", "restoring";
+    /// The backup is on the disk and was read back.
+    BackupMade { file: String, files: u64, megabytes: u64 } =>
+        "đã sao lưu vào \"{file}\": {files} tệp, {megabytes} MB, đã đọc lại và kiểm tra đủ",
+        "the backup \"{file}\" is made: {files} files, {megabytes} MB, read back and whole";
+    /// A backup that cannot be used.
+    BackupBad { file: String, why: String } =>
+        "tệp sao lưu \"{file}\" không dùng được: {why}\nkhông có gì bị thay đổi; dùng bản sao lưu khác",
+        "the backup \"{file}\" cannot be used: {why}\nnothing was changed; take another backup";
+    /// There is something already.
+    RestoreNotEmpty { place: String } =>
+        "không phục hồi: \"{place}\" đã có dữ liệu\nthêm --force để thay; dữ liệu cũ được giữ bên cạnh",
+        "not restored: there is something at \"{place}\"\nadd --force to replace it; the old is kept beside";
+    /// All is in its place.
+    RestoreDone { files: u64, made: String, seq: u64 } =>
+        "đã phục hồi {files} tệp từ bản sao lưu lúc {made}; nhật ký cũ đến dòng {seq}, nhật ký mới bắt đầu khi chạy",
+        "{files} files restored from the backup of {made}; the old log ends at row {seq}, a new one begins at the start";
     /// Sounds that have no row yet.
     VerifyIntents { intents: u64 } =>
         "lưu ý: {intents} lượt đang phát hoặc dở dang, sẽ có kết quả khi phát xong hoặc khi khởi động lại",

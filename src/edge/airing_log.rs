@@ -140,6 +140,12 @@ impl LogError {
         }
     }
 
+    /// Whether a part of the database could not be read from the disk.
+    fn is_unreadable(&self) -> bool {
+        let LogError::Sqlite { source: rusqlite::Error::SqliteFailure(error, _), .. } = self else { return false };
+        error.extended_code == rusqlite::ffi::SQLITE_IOERR_READ
+    }
+
     /// The sentence for people.
     pub fn text(&self) -> Text {
         let show = |p: &Path| p.display().to_string();
@@ -194,6 +200,11 @@ const RESTORED: &str = "restored";
 /// Up to this size of the database every page is looked at when it is opened for writing, bytes: a second or two on a
 /// slow card. `loaxa verify` looks at any.
 const LOOKED_AT_WHOLE: u64 = 64 << 20;
+
+/// What cannot be read in so many tries is lost.
+const READ_TRIES: u32 = 3;
+/// The pause between two of them.
+const READ_PAUSE: Duration = Duration::from_millis(300);
 
 /// Random bytes from the kernel, in hexadecimal.
 fn random_hex<const N: usize>() -> std::io::Result<String> {
@@ -281,8 +292,19 @@ impl AiringLog {
             // There was one: it is gone, and the numbering goes on.
             return AiringLog::mend(path, identity, clock);
         }
-        let log = match AiringLog::open_as_it_is(path, identity.clone(), clock.clone()) {
-            Err(error) if error.is_damage() => return AiringLog::mend(path, identity, clock),
+        let mut tries = 1;
+        let opened = loop {
+            match AiringLog::open_as_it_is(path, identity.clone(), clock.clone()) {
+                // A loose card may read on the next try; a dead sector never does.
+                Err(error) if error.is_unreadable() && tries < READ_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(READ_PAUSE);
+                }
+                opened => break opened,
+            }
+        };
+        let log = match opened {
+            Err(error) if error.is_damage() || error.is_unreadable() => return AiringLog::mend(path, identity, clock),
             Err(LogError::NotALog(_)) if salvage::holds_rows(path) => return AiringLog::mend(path, identity, clock),
             opened => opened?,
         };
@@ -328,10 +350,19 @@ impl AiringLog {
         self.last_row()?;
         self.noted_head()?;
         self.first_seq()?;
-        if fs::metadata(&self.path).is_ok_and(|m| m.len() <= LOOKED_AT_WHOLE) && !self.quick_check()?.is_empty() {
-            return Err(LogError::Damaged { what: "page", path: self.path.clone() });
+        if fs::metadata(&self.path).is_ok_and(|m| m.len() > LOOKED_AT_WHOLE) {
+            return Ok(());
         }
-        Ok(())
+        let found = self.quick_check()?;
+        let unread = format!("error code={}", rusqlite::ffi::SQLITE_IOERR_READ);
+        if found.iter().any(|line| line.contains(&unread) || line.contains("failed to get page")) {
+            let read = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_READ);
+            return Err(sqlite("read", &self.path)(rusqlite::Error::SqliteFailure(read, found.first().cloned())));
+        }
+        match found.is_empty() {
+            true => Ok(()),
+            false => Err(LogError::Damaged { what: "page", path: self.path.clone() }),
+        }
     }
 
     fn open_as_it_is(path: &Path, identity: Identity, clock: Arc<dyn Clock>) -> Result<AiringLog, LogError> {
@@ -596,6 +627,14 @@ impl AiringLog {
         .transpose()
     }
 
+    /// The hash of a row by its number.
+    pub fn hash_at(&self, seq: u64) -> Result<Option<[u8; 32]>, LogError> {
+        self.db
+            .prepare_cached("SELECT hash FROM rows WHERE seq = ?1")
+            .and_then(|mut q| q.query_row([signed(seq)], |r| r.get(0)).optional())
+            .map_err(self.on_read())
+    }
+
     /// Number of the first row, 0 when there is none.
     pub fn first_seq(&self) -> Result<u64, LogError> {
         Ok(self.seq_range(None, None)?.map_or(0, |(first, _)| first))
@@ -830,6 +869,26 @@ impl AiringLog {
         Ok(())
     }
 
+    /// Copies the log as it was when this was opened into a new file, while the daemon writes on. The copy is bound to
+    /// no machine: where it is restored, a new log begins. Where the copied chain stands.
+    ///
+    /// # Errors
+    /// What reading or writing says; nothing usable is left then.
+    pub fn copy_to(&self, file: &Path) -> Result<Committed, LogError> {
+        let on = sqlite("copy", file);
+        let _ = fs::remove_file(file);
+        let mut copy = Connection::open(file).map_err(&on)?;
+        rusqlite::backup::Backup::new(&self.db, &mut copy)
+            .and_then(|b| b.run_to_completion(4_096, Duration::ZERO, None))
+            .map_err(&on)?;
+        // One file, nothing beside it.
+        copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).map_err(&on)?;
+        set_meta(&copy, "machine", RESTORED).map_err(&on)?;
+        let at = head(&copy).map_err(&on)?;
+        copy.close().map_err(|(_, e)| on(e))?;
+        Ok(at)
+    }
+
     /// What SQLite itself finds wrong with the file's pages, at most ten sentences. It sees few flipped bits: the
     /// chain is what proves the rows.
     pub fn quick_check(&self) -> Result<Vec<String>, LogError> {
@@ -1011,6 +1070,7 @@ fn prune(tx: &Transaction<'_>, before: Wall, zone: Zone, now: Wall) -> rusqlite:
         .prepare_cached("SELECT seq, hash FROM rows WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1")?
         .query_row([signed(last)], |r| Ok((number(r, 0)?, r.get::<_, [u8; 32]>(1)?)))?;
     let removed = tx.prepare_cached("DELETE FROM rows WHERE seq <= ?1")?.execute([signed(last)])?;
+    set_meta(tx, "pruned", &gone.0.to_string())?;
     let detail = json!({
         "last_seq": gone.0, "last_hash": hex(&gone.1), "first_seq": first, "rows": removed, "before": zone.rfc3339(cut),
     });

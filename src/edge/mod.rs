@@ -2,6 +2,7 @@
 
 pub mod airing_log;
 pub mod amplifier;
+pub mod archive;
 pub mod clip_store;
 pub mod control;
 pub mod decoder;

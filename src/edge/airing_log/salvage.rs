@@ -142,7 +142,7 @@ impl Beside {
             match record.as_slice() {
                 [Field::Text(key), Field::Text(value)] => {
                     let table = match key.as_str() {
-                        "log_id" | "head" | "last_batch" | "manual" | "machine" => &mut self.meta,
+                        "log_id" | "head" | "last_batch" | "manual" | "machine" | "pruned" => &mut self.meta,
                         other if other.matches('/').count() >= 2 => &mut self.sessions,
                         _ => &mut self.named,
                     };
@@ -160,6 +160,9 @@ impl Beside {
 
     fn write(&self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
         let whole = |text: &str| serde_json::from_str::<Value>(text).is_ok();
+        if let Some(pruned) = self.meta.get("pruned") {
+            set_meta(tx, "pruned", pruned)?;
+        }
         for (name, value) in self.named.iter().filter(|(_, v)| whole(v)) {
             tx.execute("INSERT INTO named VALUES (?1, ?2)", [name, value])?;
         }
@@ -169,8 +172,18 @@ impl Beside {
         for (id, (body, played, boot, armed)) in self.intents.iter().filter(|(_, v)| whole(&v.0)) {
             tx.execute("INSERT INTO intents VALUES (?1, ?2, ?3, ?4, ?5)", params![id, body, played, boot, armed])?;
         }
-        if let Some(manual) = self.meta.get("manual") {
-            set_meta(tx, "manual", manual)?;
+        if let Some(batch) = self.meta.get("last_batch") {
+            set_meta(tx, "last_batch", batch)?;
+        }
+        let noted = self.meta.get("manual").and_then(|m| m.parse::<u64>().ok());
+        let mut query = tx.prepare("SELECT airing_id FROM rows WHERE airing_id LIKE 'manual/%'")?;
+        let mut rows = query.query([])?;
+        let mut highest = noted.unwrap_or(0);
+        while let Some(row) = rows.next()? {
+            highest = highest.max(super::manual_number(&row.get::<_, String>(0)?).unwrap_or(0));
+        }
+        if highest > 0 {
+            set_meta(tx, "manual", &highest.to_string())?;
         }
         Ok(())
     }
@@ -289,11 +302,14 @@ pub(super) fn mend(path: &Path, identity: &Identity, clock: &dyn Clock) -> Resul
         if let Some(error) = failed {
             return Err(on(error));
         }
+        // Without the row that tells of pruning, the repair row tells of those rows as well.
+        let told = pruned;
+        pruned = pruned.max(kept.meta.get("pruned").and_then(|p| p.parse().ok()).unwrap_or(0));
         // A page given back keeps what was in it: rows that were pruned do not come back.
         tx.execute("DELETE FROM rows WHERE seq <= ?1", [signed(pruned)]).map_err(&on)?;
         kept.write(tx).map_err(&on)?;
         let mut holes: Vec<(u64, u64)> = Vec::new();
-        let mut next = pruned + 1;
+        let mut next = told + 1;
         let mut query = tx.prepare("SELECT seq FROM rows ORDER BY seq").map_err(&on)?;
         let mut rows = query.query([]).map_err(&on)?;
         let mut count = 0u64;
