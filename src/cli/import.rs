@@ -62,6 +62,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, admit: &Admit) -> Do
         admit,
         quota: config.state.clips_quota_bytes,
         keep: &|_| true,
+        keep_before: &|_| true,
         latest: latest.get(&*source.id),
         clock: &clock,
     };

@@ -650,8 +650,8 @@ impl Daemon {
         let contacts = self.syncing.as_ref().map(Syncing::status).unwrap_or_default().into_iter().map(|s| {
             let stored = self.stored.iter().find(|l| l.source == s.id);
             Contact {
-                serial: s.serial.or(stored.map(|l| l.serial)),
-                expires_at: s.expires_at.or(stored.map(|l| l.expires_at)),
+                serial: stored.map(|l| l.serial).or(s.serial),
+                expires_at: stored.map(|l| l.expires_at).or(s.expires_at),
                 id: s.id,
                 last_success: s.last_success,
                 last_error: s.last_error,
@@ -1092,11 +1092,23 @@ impl Daemon {
                 self.clear(&code);
             }
             let code = format!("expires_{}", source.id);
-            let list = self.stored.iter().find(|s| s.source == source.id);
+            let list = self.stored.iter().find(|s| s.source == source.id).cloned();
+            let list_source = source.id.clone();
+            let back = format!("rolled_back_{}", source.id);
+            match list.as_ref().and_then(|s| Some((s.instead_of?, s.serial))) {
+                Some((left, serial)) => {
+                    let source = source.id.to_string();
+                    self.alarm(&back, Text::RolledBackAlarm { source, left, serial });
+                }
+                None => self.clear(&back),
+            }
             match list.map(|s| s.expires_at) {
                 Some(at) if at <= wall + EXPIRES_SOON_MS && now.clock.trusted() => {
                     let (source, at_text) = (source.id.to_string(), self.short_time(at));
-                    let text = if at <= wall {
+                    let keeps = self.config.sources.iter().any(|s| s.id == list_source && s.keeps_expired);
+                    let text = if at <= wall && keeps {
+                        Text::ListExpiredKept { source, at: at_text }
+                    } else if at <= wall {
                         Text::ListExpired { source, at: at_text }
                     } else {
                         Text::ListExpiresSoon { source, at: at_text }
@@ -1317,6 +1329,24 @@ impl Daemon {
                     let _ = reply.send(Answer::Done(json!([])));
                 }
             },
+            Request::RollBack { source, by } => {
+                let refused =
+                    |text: Text, code: &str| Answer::Refused { text: text.say(self.language), code: code.into() };
+                let answer = if !self.config.sources.iter().any(|s| *s.id == *source) {
+                    refused(Text::RollbackUnknownSource { source }, "unknown_source")
+                } else {
+                    match sync::roll_back(&self.store, &source, &*self.clock) {
+                        Ok((left, serial)) => {
+                            let text = format!("sync --rollback {source}: {left} -> {serial}");
+                            self.step(Event::Note(event(EventKind::Note, now, by, &[("text", text.into())])));
+                            self.look_at_store();
+                            Answer::Done(json!({ "source": source, "left": left, "serial": serial }))
+                        }
+                        Err(error) => refused(error.text(self.language), "no_list_before"),
+                    }
+                };
+                let _ = reply.send(answer);
+            }
             Request::Look => {
                 self.look_at_store();
                 let _ = reply.send(Answer::Done(Value::Null));
@@ -1471,8 +1501,8 @@ impl Daemon {
                     let stored = self.stored.iter().find(|l| l.source == s.id);
                     SourceBrief {
                         id: s.id.to_string(),
-                        serial: s.serial.or(stored.map(|l| l.serial)),
-                        expires_at: s.expires_at.or(stored.map(|l| l.expires_at)).map(time),
+                        serial: stored.map(|l| l.serial).or(s.serial),
+                        expires_at: stored.map(|l| l.expires_at).or(s.expires_at).map(time),
                         last_success: s.last_success.map(time),
                         last_error: s.last_error.map(|t| t.say(self.language)),
                     }

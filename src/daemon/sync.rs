@@ -18,13 +18,13 @@ use std::time::Duration;
 
 use crate::domain::config::{Config, Language};
 use crate::domain::heartbeat::Heartbeat;
-use crate::domain::playlist::List;
+use crate::domain::playlist::{Form, List, read_list};
 use crate::domain::signature::{
     self, Accept, Accepted, Expected, Fresh, Keys, LARGEST_LIST, LARGEST_SIGNATURE, Refusal, Wanted,
 };
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, ClockState, DAY_MS, HOUR_MS, Wall, Zone};
-use crate::edge::clip_store::{Admit, ClipStore, Incoming, Measured, Part, StoreError};
+use crate::edge::clip_store::{Admit, ClipStore, Generation, Incoming, Measured, Part, StoreError};
 use crate::edge::http::{self, Fetched, Fetcher, HttpError, Sink};
 
 /// A list in force, with what the station knows of it.
@@ -46,12 +46,15 @@ pub struct Stored {
     pub in_force_at: Wall,
     /// What the clock was worth then.
     pub clock: ClockState,
+    /// The later serial that a person has taken back; this list is in force in its place.
+    pub instead_of: Option<u64>,
 }
 
 impl Stored {
     /// Whether another is the same list of the same source.
     pub fn is(&self, other: &Stored) -> bool {
-        (&self.source, self.serial, &self.body_sha256) == (&other.source, other.serial, &other.body_sha256)
+        let key = |s: &Stored| (s.source.clone(), s.serial, s.body_sha256.clone(), s.instead_of);
+        key(self) == key(other)
     }
 }
 
@@ -64,6 +67,8 @@ pub struct Loaded {
     pub accepted: Option<Accepted>,
     /// Damage, or a list that no longer holds.
     pub alarm: Option<Text>,
+    /// Clips of the list that is on disk beside the one in force, by SHA-256: kept where there is room.
+    pub beside: Vec<String>,
 }
 
 /// Why nothing new came into force.
@@ -133,6 +138,8 @@ pub struct Intake<'a> {
     pub quota: u64,
     /// Clips not to be evicted for new ones: those in force anywhere, and audio behind rows.
     pub keep: &'a dyn Fn(&str) -> bool,
+    /// Clips of the lists before, which go before those.
+    pub keep_before: &'a dyn Fn(&str) -> bool,
     /// The latest list that came into force by what the airing log says: where the disk knows less, it was set back.
     pub latest: Option<&'a Accepted>,
     /// Both clocks.
@@ -147,11 +154,16 @@ impl Intake<'_> {
     /// What the disk says of the folder itself.
     pub fn load(&self) -> Result<Loaded, StoreError> {
         let disk = self.store.on_disk(self.source)?;
-        let mut loaded = Loaded { accepted: disk.accepted, ..Loaded::default() };
+        let mut loaded = Loaded { accepted: disk.accepted.clone(), ..Loaded::default() };
         if disk.damaged {
             loaded.alarm = Some(Text::StoreDamaged { source: self.source.into() });
         }
+        let back = disk.rolled_back.then_some(disk.accepted).flatten().map(|a| a.serial);
         for generation in disk.generations {
+            if loaded.stored.is_some() {
+                loaded.beside = clips_of(&generation);
+                break;
+            }
             match signature::reread(&generation.bytes, &generation.signature, self.keys, self.source, self.station) {
                 Ok(fresh) => {
                     if disk.damaged {
@@ -167,8 +179,8 @@ impl Intake<'_> {
                         // Refused when the state on disk knows a later one: then that stays what is accepted.
                         let _ = self.store.switch(&incoming);
                     }
-                    loaded.stored = Some(self.stored(fresh, generation.in_force_at, generation.clock));
-                    break;
+                    let instead_of = back.filter(|serial| *serial != fresh.accepted.serial);
+                    loaded.stored = Some(self.stored(fresh, generation.in_force_at, generation.clock, instead_of));
                 }
                 Err(refusal) => loaded.alarm = Some(refusal.text(self.language)),
             }
@@ -182,7 +194,7 @@ impl Intake<'_> {
         Ok(loaded)
     }
 
-    fn stored(&self, fresh: Fresh, in_force_at: Wall, clock: ClockState) -> Arc<Stored> {
+    fn stored(&self, fresh: Fresh, in_force_at: Wall, clock: ClockState, instead_of: Option<u64>) -> Arc<Stored> {
         Arc::new(Stored {
             source: self.source.into(),
             list: Arc::new(fresh.list),
@@ -192,6 +204,7 @@ impl Intake<'_> {
             expires_at: fresh.expires_at,
             in_force_at,
             clock,
+            instead_of,
         })
     }
 
@@ -217,7 +230,9 @@ impl Intake<'_> {
         };
         let fresh = match signature::accept(bytes, signature, &expected)? {
             Accept::Same(fresh) => {
-                if known.stored.as_ref().is_some_and(|s| s.body_sha256 == fresh.accepted.body_sha256) {
+                let in_force = |s: &Arc<Stored>| s.body_sha256 == fresh.accepted.body_sha256;
+                // One that a person has taken back stays where it is.
+                if known.stored.as_ref().is_some_and(|s| in_force(s) || s.instead_of.is_some()) {
                     return Ok(Taken::Same);
                 }
                 fresh // accepted once, lost since
@@ -240,7 +255,7 @@ impl Intake<'_> {
             clock: now.clock,
             needed: &needed,
         })?;
-        Ok(Taken::New(self.stored(*fresh, now.wall(), now.clock)))
+        Ok(Taken::New(self.stored(*fresh, now.wall(), now.clock, None)))
     }
 
     fn make_room(&self, needed: &[Wanted]) -> Result<(), StoreError> {
@@ -250,8 +265,13 @@ impl Intake<'_> {
         }
         let missing: u64 = needed.iter().filter(|w| !self.store.has(w)).map(|w| w.bytes).sum();
         if missing > 0 {
-            let in_work = |sha256: &str| needed.iter().any(|w| w.sha256 == sha256);
-            self.store.evict(self.quota.saturating_sub(missing), &|sha256| in_work(sha256) || (self.keep)(sha256))?;
+            let keep = |sha256: &str| needed.iter().any(|w| w.sha256 == sha256) || (self.keep)(sha256);
+            let most = self.quota.saturating_sub(missing);
+            // The list before can be restored for as long as nothing else needs the room.
+            self.store.evict(most, &|sha256| keep(sha256) || (self.keep_before)(sha256))?;
+            if self.store.usage().1 > most {
+                self.store.evict(most, &keep)?;
+            }
         }
         Ok(())
     }
@@ -471,6 +491,8 @@ struct Watched {
     status: SourceStatus,
     /// Clips of the list in force.
     clips: Vec<String>,
+    /// Clips of the list before.
+    before: Vec<String>,
     /// Who waits for the next check.
     asking: Vec<mpsc::Sender<(Arc<str>, Answer)>>,
 }
@@ -497,6 +519,7 @@ impl Syncing {
                 last_error: None,
             },
             clips: Vec::new(),
+            before: Vec::new(),
             asking: Vec::new(),
         };
         let shared = Arc::new(Shared {
@@ -507,13 +530,14 @@ impl Syncing {
         let agent = locked(&surroundings.heartbeat).to_string();
         let mut syncing = Syncing { shared: shared.clone(), fetchers: Vec::new() };
         for (index, source) in config.sources.iter().enumerate() {
-            let fetcher =
-                Arc::new(Fetcher::new(&[&source.url], &agent, settings.limits.clone(), surroundings.clock.clone()));
+            let urls: Vec<&str> = std::iter::once(&source.url).chain(&source.mirrors).map(String::as_str).collect();
+            let fetcher = Arc::new(Fetcher::new(&urls, &agent, settings.limits.clone(), surroundings.clock.clone()));
             syncing.fetchers.push(fetcher.clone());
             let mut thread = SourceThread {
                 index,
                 id: source.id.clone(),
                 url: source.url.clone(),
+                urls: std::iter::once(&source.url).chain(&source.mirrors).cloned().collect(),
                 keys: Keys::parse(&source.id, &source.public_keys),
                 station: config.station.id.clone(),
                 zone: config.station.timezone,
@@ -622,6 +646,7 @@ pub fn load_all(
                 admit: &nothing_to_admit,
                 quota: config.state.clips_quota_bytes,
                 keep: &|_| true,
+                keep_before: &|_| true,
                 latest: latest.get(&*source.id),
                 clock,
             };
@@ -630,10 +655,34 @@ pub fn load_all(
         .collect()
 }
 
+fn hashes_of(list: &List) -> Vec<String> {
+    list.clips.iter().filter_map(|c| c.sha256.as_deref().map(str::to_owned)).collect()
+}
+
+/// The clips of a list on disk; it was verified when it came.
+fn clips_of(generation: &Generation) -> Vec<String> {
+    read_list(&generation.bytes, Form::Published).value.map(|l| hashes_of(&l)).unwrap_or_default()
+}
+
+/// Puts the list before the one in force back in force ([`ClipStore::roll_back`]).
+///
+/// # Errors
+/// See there.
+pub fn roll_back(store: &ClipStore, source: &str, clock: &dyn Clock) -> Result<(u64, u64), StoreError> {
+    let now = clock.now();
+    store.roll_back(source, (now.wall(), now.clock), &|generation| {
+        let list = read_list(&generation.bytes, Form::Published).value;
+        list.map(|l| signature::needed(&l)).unwrap_or_default()
+    })
+}
+
 struct SourceThread {
     index: usize,
     id: Arc<str>,
+    /// Where this check asks.
     url: String,
+    /// Where it may ask: the source's own address and its mirrors.
+    urls: Vec<String>,
     keys: Result<Keys, Refusal>,
     station: String,
     zone: Zone,
@@ -647,11 +696,11 @@ struct SourceThread {
     /// Whether the disk has been looked at: what was found then has been told by [`load_all`].
     looked: bool,
     /// What the disk said of itself then.
-    seen: Option<Accepted>,
+    seen: Option<(Accepted, bool)>,
     /// Clips of the list in force that may not air, and since when: not fetched again today.
     bad: HashMap<String, (Text, i64)>,
-    /// The tag of the list that was judged last and is in force.
-    etag: Option<String>,
+    /// The tag of the list that was judged last and is in force, and whose tag it is.
+    etag: Option<(String, String)>,
     /// Boot time of the last whole fetch.
     whole_at_ns: Option<i64>,
     /// A list whose clips may not air: only another one helps, so it is not fetched clip by clip again today.
@@ -770,7 +819,34 @@ impl SourceThread {
         (self.surroundings.tell)(event);
     }
 
+    /// Asks the source, and while nothing usable comes its mirrors in turn. What the source itself said is what is
+    /// told.
     fn check_list(&mut self) -> Result<Answer, Trouble> {
+        let mut first = None;
+        for (n, url) in self.urls.clone().into_iter().enumerate() {
+            if self.stopped() {
+                break;
+            }
+            self.url = url;
+            let trouble = match self.check_here() {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            let next = match &trouble {
+                Trouble::Http(_) | Trouble::Store(StoreError::WrongBytes { .. }) => true,
+                // A mirror that lags behind is none that lies.
+                Trouble::Refusal(Refusal::SerialLower { .. }) => n > 0,
+                _ => false,
+            };
+            if !next {
+                return Err(trouble);
+            }
+            first.get_or_insert(trouble);
+        }
+        Err(first.unwrap_or(Trouble::Http(HttpError::Stopped)))
+    }
+
+    fn check_here(&mut self) -> Result<Answer, Trouble> {
         let keys = self.keys.clone()?;
         self.reload(&keys)?;
         let beat = Heartbeat {
@@ -780,7 +856,8 @@ impl SourceThread {
         self.fetcher.set_user_agent(&beat.to_string());
         let now_ns = self.boot_ns();
         let due = self.whole_at_ns.is_none_or(|at| (now_ns - at) / 1_000_000 >= self.settings.whole_every_ms);
-        let etag = self.etag.clone().filter(|_| !due && self.known.stored.is_some());
+        let known = self.etag.clone().filter(|(url, _)| *url == self.url && !due && self.known.stored.is_some());
+        let etag = known.map(|(_, tag)| tag);
         let fetched = self.fetcher.body(&self.url, etag.as_deref(), LARGEST_LIST)?;
         let (mut bytes, mut etag) = match fetched {
             Fetched::NotModified => {
@@ -790,8 +867,10 @@ impl SourceThread {
             Fetched::Body { bytes, etag } => (bytes, etag),
         };
         self.etag = None;
+        let here = self.url.clone();
+        let tagged = move |tag: Option<String>| tag.map(|tag| (here, tag));
         if self.in_force(&bytes) {
-            (self.etag, self.whole_at_ns) = (etag, Some(now_ns));
+            (self.etag, self.whole_at_ns) = (tagged(etag), Some(now_ns));
             self.fill_up(&keys)?;
             return Ok(self.same());
         }
@@ -814,12 +893,12 @@ impl SourceThread {
         let taken = self.take(&keys, &bytes, &signature);
         match taken {
             Ok(Taken::Same) => {
-                (self.etag, self.whole_at_ns) = (etag, Some(now_ns));
+                (self.etag, self.whole_at_ns) = (tagged(etag), Some(now_ns));
                 self.fill_up(&keys)?;
                 Ok(self.same())
             }
             Ok(Taken::New(stored)) => {
-                (self.etag, self.whole_at_ns, self.refused) = (etag, Some(now_ns), None);
+                (self.etag, self.whole_at_ns, self.refused) = (tagged(etag), Some(now_ns), None);
                 self.set_known(Loaded {
                     accepted: Some(Accepted {
                         serial: stored.serial,
@@ -828,8 +907,9 @@ impl SourceThread {
                     }),
                     stored: Some(stored.clone()),
                     alarm: None,
+                    beside: self.known.stored.iter().flat_map(|s| hashes_of(&s.list)).collect(),
                 });
-                self.seen = self.known.accepted.clone();
+                self.seen = self.known.accepted.clone().map(|a| (a, false));
                 self.tell(SyncEvent::Ready { stored: stored.clone() });
                 // The list is in force; what only a commune might take is tried again at the next poll.
                 if let Err(trouble) = self.fill_up(&keys) {
@@ -877,8 +957,8 @@ impl SourceThread {
         if let Some(text) = loaded.alarm.clone() {
             self.tell(SyncEvent::Damaged { source: self.id.clone(), text });
         }
-        let before = self.known.stored.as_ref().map(|s| s.body_sha256.clone());
-        let ready = loaded.stored.clone().filter(|s| !first && before.as_ref() != Some(&s.body_sha256));
+        let before = self.known.stored.clone();
+        let ready = loaded.stored.clone().filter(|s| !first && before.is_none_or(|b| !b.is(s)));
         self.set_known(loaded);
         if let Some(stored) = ready {
             self.tell(SyncEvent::Ready { stored });
@@ -894,6 +974,7 @@ impl SourceThread {
         watched.clips = (known.stored.iter().flat_map(|s| &s.list.clips))
             .filter_map(|c| c.sha256.as_deref().map(str::to_owned))
             .collect();
+        watched.before = known.beside.clone();
         drop(sources);
         self.known = known;
     }
@@ -965,6 +1046,7 @@ impl SourceThread {
             admit: &*self.surroundings.admit,
             quota: self.quota,
             keep: &keep,
+            keep_before: &|sha256| self.shared.sources().iter().any(|s| s.before.iter().any(|c| c == sha256)),
             latest: self.surroundings.latest.get(&*self.id),
             clock: &*self.surroundings.clock,
         })

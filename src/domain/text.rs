@@ -810,6 +810,26 @@ sentences! {
     StoreDamaged { source: String } =>
         "tệp ghi trạng thái của nguồn \"{source}\" hỏng hoặc mất: dùng danh sách mới nhất còn đúng chữ ký, vẫn không nhận danh sách cũ hơn\nkiểm tra thẻ nhớ",
         "the state file of source \"{source}\" is damaged or gone: the newest list whose signature holds is used, older ones are still refused\ncheck the memory card";
+    /// Nothing to go back to.
+    StoreNothingBefore { source: String } =>
+        "nguồn \"{source}\" không còn bản trước để quay lại\nchỉ quay lại được một bản; muốn bỏ hẳn, báo đơn vị gửi công bố bản mới",
+        "source \"{source}\" has no list before to go back to\nonly one step back is possible; ask the sender to publish anew";
+    /// Gone back.
+    RolledBack { source: String, left: u64, serial: u64 } =>
+        "đã quay lại bản số {serial} của nguồn \"{source}\", bỏ bản số {left}; có bản mới hơn {left} thì dùng bản mới",
+        "list {serial} of source \"{source}\" is back in force, {left} is left out until a later one comes";
+    /// No such source.
+    RollbackUnknownSource { source: String } =>
+        "không có nguồn \"{source}\" trong station.toml",
+        "there is no source \"{source}\" in station.toml";
+    /// A person went back.
+    RolledBackAlarm { source: String, left: u64, serial: u64 } =>
+        "Nguồn {source} đang dùng lại bản số {serial} theo lệnh, không dùng bản số {left}\n  Báo {source} công bố bản mới",
+        "Source {source} is back at list {serial} by order, {left} is left out\n  Ask {source} to publish a new one";
+    /// Expired, and kept.
+    ListExpiredKept { source: String, at: String } =>
+        "Danh sách của {source} đã hết hạn lúc {at}, vẫn phát theo on_expiry = \"keep\"\n  Báo {source} công bố lại",
+        "The list of {source} expired at {at} and goes on, as on_expiry = \"keep\" says\n  Ask {source} to publish again";
     /// Nothing to hear.
     ClipSilent { title: String } =>
         "tệp âm thanh \"{title}\" im lặng, không nghe thấy gì\nnghe lại bản thu rồi xuất tệp lại",
