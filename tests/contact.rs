@@ -310,3 +310,120 @@ fn an_expired_list_stops_or_goes_on_as_the_config_says() {
     assert!(expired("") && expired("on_expiry = \"stop\"") && !expired("on_expiry = \"keep\""));
     assert!(loaxa::domain::config::read_config(text("on_expiry = \"giữ\"").as_bytes(), false).value.is_none());
 }
+
+/// Urgent: an emergency and a withdrawal reach a station within seconds, beside its list; the two files cannot stand
+/// for each other; it outlives a restart.
+#[test]
+fn what_is_urgent_is_in_force_at_once() {
+    let province = Province::new();
+    let server = LyingServer::start();
+    province.publish(OFFER, &[("tin", 700)]);
+    province.serve(&server);
+    let mut station = Station::new("null");
+    station.configure("null", &province.source(&server, "urgent_poll = \"1s\"\nemergency = true\n"));
+    station.start();
+    station.ok(&["sync"]);
+    assert!(station.wait(LONG, |s| serial(s) == Some(1)), "{}", station.log());
+    let quiet = station.status().unwrap()["alarms"].to_string();
+    assert!(!quiet.contains("urgent"), "nothing urgent is no alarm: {quiet}");
+
+    let dir = province.dir.path();
+    tone(&dir.join("in/bao.wav"), 400);
+    let (from, until) = (station_box::now_ms(), station_box::now_ms() + 600_000);
+    std::fs::write(
+        dir.join("in/urgent.toml"),
+        format!(
+            "source = \"tinh\"\n[[clips]]\nid = \"tin\"\nfile = \"bao.wav\"\ntitle = \"Tin bão\"\nkind = \"thong_bao\"\n\
+             priority = \"khan_cap\"\napproved_by = \"Nguyễn Văn A\"\napproved_at = \"2022-09-30\"\n\
+             [[emergencies]]\nid = \"bao\"\nclip = \"tin\"\nfrom = \"{}+07:00\"\nuntil = \"{}+07:00\"\n\
+             [[withdrawals]]\noffer = \"o\"\nby = \"Nguyễn Văn A\"\nwhy = \"thử\"\n",
+            station_box::local(from, "%Y-%m-%dT%H:%M:%S"),
+            station_box::local(until, "%Y-%m-%dT%H:%M:%S"),
+        ),
+    )
+    .unwrap();
+    loaxa(dir, &["publish", "in", "--urgent", "--key", "tinh.key", "--out", "out"]);
+    province.serve(&server);
+    for name in ["urgent.json.minisig", "urgent.json"] {
+        server.file(&format!("/{name}"), std::fs::read(dir.join("out").join(name)).unwrap());
+    }
+    let airings = station.wait_for_airings(1, LONG);
+    assert_eq!((&airings[0]["outcome"], &airings[0]["title"]), (&"aired".into(), &"Tin bão".into()), "{airings:#?}");
+    assert_eq!(serial(&station), Some(1), "its own serial");
+    server.forget_requests();
+    std::thread::sleep(Duration::from_millis(2_500));
+    let requests = server.requests("/urgent.json");
+    assert!(!requests.is_empty() && requests.iter().all(|r| r.header("if-none-match").is_some()));
+    assert_eq!(server.body_bytes(), 0);
+    assert!(requests[0].header("user-agent").unwrap().contains("; list=1;"), "{requests:?}");
+
+    // Each says what it is: a server that swaps the two gets neither taken.
+    for (name, other) in [("playlist.json", "urgent.json"), ("playlist.json.minisig", "urgent.json.minisig")] {
+        server.file(&format!("/{name}"), std::fs::read(dir.join("out").join(other)).unwrap());
+    }
+    let output = station.run(&["sync"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success() && said.contains("đưa nhầm"), "{said}");
+    province.serve(&server);
+
+    station.kill();
+    station.start();
+    station.ok(&["sync"]);
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(station.airings().len(), 1, "it has sounded");
+    let rows: Vec<_> = station.chain().into_iter().filter(|r| r["event"] == "list_in_force").collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[1]["detail"]["urgent"], true);
+    station.verify();
+
+    // An editor who puts a programme into it is told; a stick carries it as well.
+    let text = std::fs::read_to_string(dir.join("in/urgent.toml")).unwrap();
+    std::fs::write(dir.join("in/urgent.toml"), text + "[[offers]]\nid = \"x\"\nitems = [\"tin\"]\n").unwrap();
+    let output = station.run(&[
+        "publish",
+        dir.join("in").to_str().unwrap(),
+        "--urgent",
+        "--key",
+        dir.join("tinh.key").to_str().unwrap(),
+        "--out",
+        dir.join("out").to_str().unwrap(),
+    ]);
+    assert!(!output.status.success(), "{output:?}");
+    let other = Station::new("null");
+    other.configure("null", &province.source(&server, "urgent_poll = \"30s\"\n"));
+    let said = other.ok(&["import", &out(&province)]);
+    assert_eq!(said.lines().count(), 2, "{said}");
+}
+
+/// What an urgent list adds, and what it cannot touch.
+#[test]
+fn an_urgent_list_is_added_to_the_list() {
+    use loaxa::domain::playlist::{Form, read_list};
+    use loaxa::domain::time::Wall;
+    let read = |text: &str| read_list(text.as_bytes(), Form::Handwritten).value.unwrap();
+    let clip = |id: &str, title: &str| {
+        format!("[[clips]]\nid=\"{id}\"\ntitle=\"{title}\"\nkind=\"nhac_cat\"\nfile=\"{title}.mp3\"\n")
+    };
+    let emergency = |clip: &str| {
+        format!(
+            "[[emergencies]]\nid=\"e\"\nclip=\"{clip}\"\nfrom=\"2022-10-01T08:00:00+07:00\"\n\
+             until=\"2022-10-01T09:00:00+07:00\"\n"
+        )
+    };
+    let mut list = read(&format!("source=\"tinh\"\n{}{}{}", clip("a", "cũ"), clip("b", "khác"), emergency("b")));
+    let mut urgent = read(&format!(
+        "source=\"tinh\"\n{}{}[[withdrawals]]\nclip=\"b\"\nby=\"A\"\nwhy=\"x\"\n",
+        clip("a", "mới"),
+        emergency("a")
+    ));
+    list.clips[0].sha256 = Some("1".into());
+    urgent.clips[0].sha256 = Some("2".into());
+    let whole = list.with_urgent(&urgent, Wall(7));
+    assert_eq!(&*whole.clip("a").unwrap().title, "cũ", "what sessions name stays what it was");
+    assert_eq!(whole.emergencies.len(), 1);
+    let said = &whole.emergencies[0];
+    assert_eq!(&*whole.clip(&said.clip.id).unwrap().title, "mới");
+    assert_eq!((said.since, whole.withdrawals[0].at), (Some(Wall(7)), Some(Wall(7))));
+    urgent.clips[0].sha256 = Some("1".into());
+    assert_eq!(list.with_urgent(&urgent, Wall(7)).clips.len(), 2, "the same audio is there once");
+}

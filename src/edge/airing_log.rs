@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::airing::{Entry, EventKind, EventRow, Stamp, Write, hex, seal, unhex32};
 use crate::domain::chain::{Index, Row};
 use crate::domain::report::RowFilter;
+use crate::domain::signature::URGENT;
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, Wall, Zone};
 
@@ -538,7 +539,8 @@ impl AiringLog {
             else {
                 continue;
             };
-            let known = latest.entry(source.to_owned()).or_insert((0, String::new()));
+            let name = if detail["urgent"] == true { format!("{source}{URGENT}") } else { source.to_owned() };
+            let known = latest.entry(name).or_insert((0, String::new()));
             if serial >= known.0 {
                 *known = (serial, sha256.to_owned());
             }

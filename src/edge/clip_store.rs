@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::config::Language;
-use crate::domain::signature::{Accepted, ENDINGS, Wanted, hex, is_sha256, is_tame_id, sha256_hex};
+use crate::domain::signature::{Accepted, ENDINGS, URGENT, Wanted, hex, is_sha256, is_tame_id, sha256_hex};
 use crate::domain::text::Text;
 use crate::domain::time::{ClockState, Wall};
 
@@ -588,7 +588,12 @@ impl ClipStore {
     }
 
     fn name_of(&self, source: &str) -> Result<(), StoreError> {
-        if is_tame_id(source) { Ok(()) } else { Err(StoreError::BadName { source_id: source.into() }) }
+        // The urgent list of a source has a name that no source can have.
+        if is_tame_id(source.strip_suffix(URGENT).unwrap_or(source)) {
+            Ok(())
+        } else {
+            Err(StoreError::BadName { source_id: source.into() })
+        }
     }
 
     fn busy(&self) -> MutexGuard<'_, Busy> {
