@@ -155,9 +155,10 @@ fn killed_again_and_again(seed: u64, rounds: usize) {
     for airing in &airings {
         let (outcome, reason) = (airing["outcome"].as_str().unwrap(), airing["reason"].as_str());
         let expected = matches!((outcome, reason), ("aired", None) | ("partial" | "missed", Some("crashed")))
-            // What fell due while the next start was still under way, or between two looks; an item that began late in
-            // its second may meet the next session.
-            || matches!((outcome, reason), ("missed", Some("late")) | ("interrupted", Some("hard_start")));
+            // What fell due while the next start was still under way; what began late in its second may meet the next
+            // session, and keep its own session's next item from beginning; a starved machine gives too few samples.
+            || matches!((outcome, reason), ("missed", Some("late" | "hard_start")))
+            || matches!((outcome, reason), ("interrupted", Some("hard_start")) | ("partial", Some("device_lost")));
         assert!(expected, "{airing}");
     }
     station.verify();

@@ -1170,3 +1170,169 @@ fn the_manual_s_python_agrees() {
     edit.write_all(b"~").unwrap();
     assert!(!run().status.success());
 }
+
+// ---- damage
+
+/// Rows of the repair kind, newest last.
+fn repairs(path: &Path) -> Vec<serde_json::Value> {
+    let log = AiringLog::open_read_only(path).unwrap();
+    let mut found = Vec::new();
+    log.for_each_raw::<LogError>(|row| {
+        let body: serde_json::Value = serde_json::from_slice(row.body).unwrap();
+        if body["event"] == "repair" {
+            found.push(body);
+        }
+        Ok(())
+    })
+    .unwrap();
+    found
+}
+
+fn overwrite(path: &Path, page: u64, byte: u8) {
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start((page - 1) * 4096)).unwrap();
+    file.write_all(&[byte; 4096]).unwrap();
+}
+
+fn copy_to(from: &Path, dir: &Path) -> PathBuf {
+    std::fs::create_dir(dir).unwrap();
+    for entry in std::fs::read_dir(from.parent().unwrap()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), dir.join(entry.file_name())).unwrap();
+        }
+    }
+    dir.join(from.file_name().unwrap())
+}
+
+#[test]
+fn whatever_page_is_damaged_the_rows_of_all_others_are_kept_and_numbers_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    one_file(&path, 12);
+    open(&path).commit(&[Write::Set { name: "playout".into(), value: json!({"a": "x".repeat(3000)}) }]).unwrap();
+    let pages = std::fs::metadata(&path).unwrap().len() / 4096;
+    let rows = 49;
+    assert!(pages > 15, "{pages}");
+    let mut mended = 0;
+    for page in 1..=pages {
+        let path = copy_to(&path, &dir.path().join(format!("p{page}")));
+        overwrite(&path, page, if page % 2 == 0 { 0 } else { 0xa5 });
+        let mut log = open(&path);
+        // A row may stand on the bad page, with what else is on it; four at most fit.
+        let repair = repairs(&path).pop();
+        let before = log.head().unwrap().seq;
+        if let Some(repair) = &repair {
+            mended += 1;
+            let detail = &repair["detail"];
+            let missing = detail["missing_rows"].as_u64().unwrap();
+            assert!(missing <= 5, "page {page}: {detail}");
+            assert_eq!(detail["salvaged"].as_u64().unwrap() + missing, rows, "page {page}: {detail}");
+            assert_eq!((detail["old_seq"].as_u64(), before), (Some(rows), rows + 1), "page {page}");
+            assert!(path.with_file_name(detail["file"].as_str().unwrap()).exists());
+        } else {
+            assert_eq!(before, rows);
+        }
+        assert_eq!(log.commit(&[row(airing(99, 1))]).unwrap().seq, before + 1);
+        drop(log);
+        let verdict = check(&path);
+        assert_eq!(verdict.breaks, [], "page {page}: {repair:?}");
+        let (code, said, _) = loaxa(path.parent().unwrap(), &["verify"]);
+        assert_eq!(code, Some(0), "page {page}: {said}");
+        assert_eq!(
+            AiringLog::open_read_only(&path).unwrap().log_id(),
+            AiringLog::open_read_only(&dir.path().join("loaxa.db")).unwrap().log_id()
+        );
+    }
+    assert!(mended * 10 >= pages * 8, "{mended} of {pages}");
+}
+
+#[test]
+fn many_bad_pages_of_a_large_log_cost_only_their_own_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    let mut log = open(&path);
+    for s in 0..400 {
+        log.commit(&[plan(s, 3), row(airing(s, 1)), row(airing(s, 2)), row(airing(s, 3))]).unwrap();
+    }
+    drop(log);
+    let pages = std::fs::metadata(&path).unwrap().len() / 4096;
+    let bad: Vec<u64> = (1..=pages).filter(|p| p % 20 == 1).collect();
+    bad.iter().for_each(|p| overwrite(&path, *p, 0x5a));
+    open(&path);
+    let detail = repairs(&path).pop().unwrap()["detail"].clone();
+    let (missing, salvaged) = (detail["missing_rows"].as_u64().unwrap(), detail["salvaged"].as_u64().unwrap());
+    assert_eq!(missing + salvaged, 1_600);
+    assert!(missing <= 5 * bad.len() as u64, "{missing} rows on {} pages", bad.len());
+    assert_eq!(check(&path).breaks, []);
+}
+
+#[test]
+fn rows_that_are_only_in_the_write_ahead_log_are_kept_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    let mut log = open(&path);
+    fill(&mut log, 5);
+    let copy = copy_to(&path, &dir.path().join("copy"));
+    drop(log);
+    std::fs::remove_file(copy.with_file_name("loaxa.db-shm")).unwrap();
+    std::fs::write(&copy, [0x77; 4096]).unwrap();
+    // The committed pages of the write-ahead log lie over the damage: nothing is lost, with or without mending.
+    let log = open(&copy);
+    assert!(log.head().unwrap().seq >= 21);
+    drop(log);
+    let verdict = check(&copy);
+    assert_eq!((verdict.breaks, verdict.tally.missing), (vec![], vec![]));
+}
+
+#[test]
+fn a_log_that_is_gone_goes_on_from_the_noted_head() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    one_file(&path, 2);
+    let head = open(&path).head().unwrap();
+    for content in [None, Some(&b""[..]), Some(b"gone")] {
+        match content {
+            None => std::fs::remove_file(&path).unwrap(),
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+        }
+        let _ = std::fs::remove_file(dir.path().join("loaxa.db-wal"));
+        let before = open(&path).head().unwrap();
+        assert!(before.seq > head.seq);
+        assert_eq!(check(&path).breaks, []);
+    }
+}
+
+// ---- pruning
+
+#[test]
+fn only_whole_exported_days_are_pruned_and_a_row_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    let mut log = open(&path);
+    fill(&mut log, 10);
+    let prune = |log: &mut AiringLog, days: i64| log.commit(&[Write::Prune { before: START + days * DAY }]).unwrap();
+    let head = log.head().unwrap();
+    assert_eq!(prune(&mut log, 5), head, "nothing was exported");
+    // In the middle of the third day: two days may go.
+    let exported = Write::Set { name: "exported".into(), value: json!({"seq": 11}) };
+    log.commit(&[exported]).unwrap();
+    let after = prune(&mut log, 5);
+    assert_eq!((after.seq, log.first_seq().unwrap()), (head.seq + 1, 10));
+    assert_eq!(check(&path).breaks, []);
+    assert_eq!(prune(&mut log, 5), after, "nothing more");
+    log.commit(&[Write::Set { name: "exported".into(), value: json!({"seq": 42}) }]).unwrap();
+    prune(&mut log, 4);
+    assert_eq!(log.first_seq().unwrap(), 18);
+    drop(log);
+    let verdict = check(&path);
+    assert_eq!((verdict.breaks, verdict.tally.missing), (vec![], vec![]));
+    assert_eq!(loaxa(dir.path(), &["verify"]).0, Some(0));
+    // Damage after pruning: what was pruned does not come back.
+    let pages = std::fs::metadata(&path).unwrap().len() / 4096;
+    overwrite(&path, pages, 0x11);
+    overwrite(&path, 1, 0x11);
+    drop(open(&path));
+    assert_eq!(check(&path).breaks, []);
+    assert!(AiringLog::open_read_only(&path).unwrap().first_seq().unwrap() >= 18);
+}

@@ -175,6 +175,7 @@ fn all_text(paper: &Paper) -> String {
     said.collect::<Vec<_>>().join("\n")
 }
 
+/// For `scripts/office`, which opens them, and for looking at them.
 fn keep(name: &str, bytes: &[u8]) {
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), bytes).unwrap();
 }
@@ -449,6 +450,21 @@ fn the_diary_tells_each_day_with_lists_absences_and_notes() {
     keep("diary.xlsx", &paper_book(&paper).unwrap());
 }
 
+#[test]
+fn a_note_written_while_the_box_is_off_is_no_sign_of_life() {
+    use serde_json::json;
+    let rows = [
+        happened(EventKind::Start, "2022-10-05T05:00:00+07:00", None, json!({})),
+        happened(EventKind::Shutdown, "2022-10-05T06:00:00+07:00", None, json!({})),
+        happened(EventKind::Note, "2022-10-05T07:00:00+07:00", Some("B"), json!({"text": "sửa loa"})),
+        happened(EventKind::Start, "2022-10-05T08:00:00+07:00", None, json!({})),
+    ];
+    let away = gathered(&rows, false).away;
+    assert_eq!(away.len(), 1);
+    let known = (away[0].from, away[0].to, away[0].farewell);
+    assert_eq!(known, (wall("2022-10-05T06:00:00+07:00"), wall("2022-10-05T08:00:00+07:00"), true));
+}
+
 fn unzip(bytes: &[u8]) -> Vec<(String, String)> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
     let parts = (0..archive.len()).map(|i| {
@@ -627,7 +643,9 @@ fn workbooks_and_pages_of_the_log_hold_every_row() {
     station(dir.path());
     let (code, out, err) = loaxa(dir.path(), &["export", "--format", "xlsx", "--campaign", "cds-2022", "-o", "a.xlsx"]);
     assert_eq!((code, out.len()), (Some(0), 0), "{err}");
-    let parts = unzip(&std::fs::read(dir.path().join("a.xlsx")).unwrap());
+    let book = std::fs::read(dir.path().join("a.xlsx")).unwrap();
+    keep("log.xlsx", &book);
+    let parts = unzip(&book);
     let sheet = |n: u32| &parts.iter().find(|(name, _)| *name == format!("xl/worksheets/sheet{n}.xml")).unwrap().1;
     let rows = sheet(1);
     parts.iter().for_each(|(_, text)| well_formed(text));
@@ -649,6 +667,7 @@ fn workbooks_and_pages_of_the_log_hold_every_row() {
     let (code, page, _) = loaxa(dir.path(), &["export", "--format", "html"]);
     let page = String::from_utf8(page).unwrap();
     let (_, csv, _) = loaxa(dir.path(), &["export", "--format", "csv"]);
+    keep("log.csv", &csv);
     let lines = String::from_utf8(csv).unwrap().lines().count() - 1;
     assert_eq!((code, page.matches("<tr><td>").count()), (Some(0), lines));
     assert!(page.contains("<th>Giờ theo lịch</th>") && page.contains(&format!("Số dòng: {lines}")));

@@ -184,6 +184,11 @@ fn incident(one: &Table, at: Wall, lists: &mut Lists, config: &mut Arc<Config>, 
         "clip_bad" => Incident::Clip(need(one, "clip"), Reason::ClipBad),
         "clip_back" => Incident::ClipBack(need(one, "clip")),
         "play" => Incident::Play(need(one, "clip")),
+        "emergency" => Incident::Emergency {
+            clip: need(one, "clip"),
+            for_ms: until_or("for").unwrap_or(3_600_000),
+            every_ms: until_or("by"),
+        },
         other => panic!("incident \"{other}\""),
     }
 }

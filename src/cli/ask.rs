@@ -11,14 +11,17 @@ use serde_json::Value;
 use crate::cli::{Context, Done, Failure};
 use crate::daemon::clock::MachineClock;
 use crate::daemon::run::{StartError, lock_state};
-use crate::domain::airing::EventKind;
+use crate::domain::airing::{EventKind, Write};
 use crate::domain::config::Language;
+use crate::domain::schedule::EMERGENCY_GAP_MS;
 use crate::domain::stage::event;
 use crate::domain::text::{Text, length_words};
 use crate::domain::time::{Clock, Wall, Zone, parse_duration_ms};
 use crate::edge::airing_log::{AiringLog, FILE_NAME, Identity, LogError, kernel_boot_id};
 use crate::edge::control::{Answer, AskError, Request, ask};
 
+/// Rounds of an emergency follow each other no faster, milliseconds: as in lists.
+const SHORTEST_EVERY_MS: i64 = 10_000;
 /// The daemon answers such requests at once.
 pub(super) const SOON: Duration = Duration::from_secs(10);
 
@@ -90,6 +93,21 @@ pub struct PlayArguments {
     /// Người phát, ghi vào nhật ký (who, for the log)
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
+    /// Phát khẩn cấp: phát ngay, cắt mọi bài đang phát; phải có --by (an emergency: at once, over anything)
+    #[arg(long, requires = "by", conflicts_with = "wait")]
+    emergency: bool,
+    /// Khẩn cấp: số lần phát liền nhau mỗi lượt (soundings in a round)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeat: Option<u32>,
+    /// Khẩn cấp: nghỉ giữa hai lần, mặc định 10s (silence between two)
+    #[arg(long, value_name = "D")]
+    gap: Option<String>,
+    /// Khẩn cấp: lặp lại mỗi lượt sau; không ghi thì một lượt (from round to round; absent: one round)
+    #[arg(long, value_name = "D")]
+    every: Option<String>,
+    /// Khẩn cấp: đến trước lúc, mặc định một giờ nữa (no sounding at or after; absent: an hour from now)
+    #[arg(long, value_name = "T")]
+    until: Option<String>,
 }
 
 /// What asking needs of the station: found even in a config with mistakes elsewhere.
@@ -272,6 +290,12 @@ pub fn note(context: &Context, arguments: &NoteArguments) -> Done {
 
 /// Appends the note while the daemon does not run; the lock keeps it from starting in between.
 fn write_note(context: &Context, text: &str, by: &str) -> Result<(), Failure> {
+    let now = MachineClock::plain().now().wall();
+    write_down(context, event(EventKind::Note, now, Some(by.to_owned()), &[("text", text.into())]))
+}
+
+/// Carries out a change of the log while the daemon does not run.
+pub(super) fn write_down(context: &Context, write: Write) -> Result<(), Failure> {
     let loaded = super::station::load(context)?;
     let (config, language) = (loaded.config, loaded.language);
     let path = config.state.dir.join(FILE_NAME);
@@ -284,22 +308,56 @@ fn write_note(context: &Context, text: &str, by: &str) -> Result<(), Failure> {
         StartError::Failed(text) | StartError::Unreadable(text) => Failure::Failed(text.say(language)),
         StartError::Config(lines) => Failure::Config(lines.join("\n")),
     })?;
-    let clock: Arc<dyn Clock> = Arc::new(MachineClock::plain());
     let identity = Identity {
         station_id: config.station.id.clone(),
         device_id: config.station.device_id.clone(),
         boot_id: kernel_boot_id().unwrap_or_else(|_| "unknown".into()),
         zone: config.station.timezone,
     };
-    let mut log = AiringLog::open(&path, identity, clock.clone()).map_err(failed)?;
-    let row = event(EventKind::Note, clock.now().wall(), Some(by.to_owned()), &[("text", text.into())]);
-    log.commit(&[row]).map_err(failed)?;
+    let mut log = AiringLog::open(&path, identity, Arc::new(MachineClock::plain())).map_err(failed)?;
+    log.commit(&[write]).map_err(failed)?;
     Ok(())
+}
+
+/// Sends a clip as an emergency; returns when it has begun.
+fn send_emergency(station: &Station, arguments: &PlayArguments, by: &str) -> Done {
+    let usage = |text: Text| Failure::Usage(text.say(station.language));
+    let duration = |text: &Option<String>, least_ms: i64| match text {
+        None => Ok(None),
+        Some(text) => parse_duration_ms(text)
+            .filter(|ms| *ms >= least_ms)
+            .map(Some)
+            .ok_or_else(|| usage(Text::ArgumentDuration { text: text.clone() })),
+    };
+    let until = match &arguments.until {
+        None => None,
+        Some(text) => Some(station.zone.parse(text).ok_or_else(|| usage(Text::ArgumentTime { text: text.clone() }))?),
+    };
+    let order = Request::Emergency {
+        clip: arguments.clip.clone(),
+        by: by.to_owned(),
+        repeat: arguments.repeat.unwrap_or(1),
+        gap_ms: duration(&arguments.gap, 0)?.unwrap_or(EMERGENCY_GAP_MS),
+        every_ms: duration(&arguments.every, SHORTEST_EVERY_MS)?,
+        until,
+    };
+    // It may have to wait for the round of another one.
+    let done = request(station, &order, None)?;
+    let airing = done["airing_id"].as_str().unwrap_or_default().to_owned();
+    println!("{}", Text::EmergencyBegan { airing }.say(station.language));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Plays a clip now, under the rules of the output.
 pub fn play(context: &Context, arguments: &PlayArguments) -> Done {
     let station = station(context)?;
+    if let (true, Some(by)) = (arguments.emergency, &arguments.by) {
+        return send_emergency(&station, arguments, by);
+    }
+    let of_emergency = [&arguments.gap, &arguments.every, &arguments.until];
+    if arguments.repeat.is_some() || of_emergency.iter().any(|a| a.is_some()) {
+        return Err(Failure::Usage(Text::OnlyForEmergency {}.say(station.language)));
+    }
     let order = Request::Play { clip: arguments.clip.clone(), wait: arguments.wait, by: arguments.by.clone() };
     let longest = if arguments.wait { None } else { Some(Duration::from_secs(60)) };
     let done = request(&station, &order, longest)?;

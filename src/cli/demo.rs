@@ -342,7 +342,7 @@ impl Demo {
 
     fn show(&self, airings: &[Airing]) {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_BORDERS_ONLY);
         let headings = [
             Text::HeadTime {},
             Text::HeadTitle {},

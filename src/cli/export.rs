@@ -5,17 +5,20 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::ask::{SOON, write_down};
 use super::{Context, Done, Failure, progress};
 use crate::daemon::clock::MachineClock;
 use crate::daemon::station::Glance;
-use crate::domain::airing::Outcome;
+use crate::domain::airing::{Outcome, hex};
 use crate::domain::chain::Row;
 use crate::domain::config::Language;
 use crate::domain::report::html::HtmlSheet;
-use crate::domain::report::{Counted, CsvSheet, Format, RowFilter};
+use crate::domain::report::{Counted, CsvSheet, Format, RowFilter, Summary};
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, Wall, Zone};
-use crate::edge::airing_log::{AiringLog, FILE_NAME, LogError};
+use crate::edge::airing_log::{AiringLog, EXPORTED, FILE_NAME, LogError, machine_mark};
+use crate::edge::control::{Answer, AskError, Request, ask};
+use crate::edge::device_key::DeviceKey;
 use crate::edge::workbook::{LogBook, MOST_ROWS, WorkbookError};
 
 /// What is exported, and how.
@@ -24,7 +27,9 @@ use crate::edge::workbook::{LogBook, MOST_ROWS, WorkbookError};
   loaxa export --from 2022-10-01 --to 2022-11-01 --format csv -o thang-10.csv
   loaxa export --from 2022-10-01 --to 2022-11-01 --format xlsx -o thang-10.xlsx
   loaxa export --campaign tinh/cds-2022 --format jsonl
-  loaxa export --format jsonl --chain -o nhat-ky.jsonl   rồi (then)   loaxa verify nhat-ky.jsonl")]
+  loaxa export --format jsonl --chain -o nhat-ky.jsonl   rồi (then)   loaxa verify nhat-ky.jsonl
+  loaxa export --format jsonl --chain --sign -o nhat-ky.jsonl
+  minisign -V -p device.pub -m nhat-ky.jsonl             ở máy khác (elsewhere)")]
 pub(super) struct Arguments {
     /// Từ thời điểm này theo lịch, kể cả (planned at or after)
     #[arg(long, value_name = "T")]
@@ -50,6 +55,9 @@ pub(super) struct Arguments {
     /// Cả chuỗi, kèm dòng tổng kết để `verify` chứng minh đủ dòng (the whole chain, provable; jsonl)
     #[arg(long)]
     chain: bool,
+    /// Ký bằng khóa riêng của máy vào TỆP.minisig (sign with the box's own key into FILE.minisig)
+    #[arg(long)]
+    sign: bool,
     /// Ghi vào tệp này, thay vì ra màn hình (write to this file)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -78,6 +86,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     if arguments.chain && (kind != Kind::Lines || filter.looks_inside()) {
         return Err(Failure::Usage(say(Text::ExportChainAlone {})));
     }
+    if arguments.sign && arguments.output.as_deref().is_none_or(|f| fs::metadata(f).is_ok_and(|m| !m.is_file())) {
+        return Err(Failure::Usage(say(Text::ExportSignNeedsFile {})));
+    }
     let mut format = Format::of(station.data_language, station.zone);
     if let Some(separator) = &arguments.separator {
         format.separator = match separator.as_str() {
@@ -97,6 +108,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     };
     match written {
         Ok(rows) => {
+            if let Some(file) = arguments.output.as_deref().filter(|f| f.is_file()) {
+                if arguments.sign {
+                    sign(file, &log, &filter, &station)?;
+                }
+                if arguments.chain {
+                    note_exported(context, file, &log, &station);
+                }
+            }
             if let Some(file) = &arguments.output
                 && io::stderr().is_terminal()
             {
@@ -112,6 +131,76 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
             let file = arguments.output.as_deref().unwrap_or(Path::new("stdout")).display().to_string();
             Err(Failure::Failed(say(Text::ExportCannotWrite { file, why: error.to_string() })))
         }
+    }
+}
+
+/// Signs a file that was just written.
+fn sign(file: &Path, log: &AiringLog, filter: &RowFilter, station: &Loaded) -> Result<(), Failure> {
+    let say = |text: Text| Failure::Failed(text.say(station.language));
+    let cannot = |e: io::Error| {
+        say(Text::ExportCannotWrite { file: signature_of(file).display().to_string(), why: e.to_string() })
+    };
+    let key = DeviceKey::of(&station.dir, machine_mark().as_deref()).map_err(|e| say(e.text()))?;
+    let last = log.last_row().map_err(|e| say(e.text()))?;
+    let of = |name: &str| last.as_ref().and_then(|r| r.body.get(name)?.as_str()).unwrap_or("-").to_owned();
+    // By the chain's own summary when there is one: it is what the file holds.
+    let summary = super::verify::last_line(file).ok().flatten().and_then(|l| serde_json::from_str::<Summary>(&l).ok());
+    let (first, last_seq, head) = match summary {
+        Some(s) => (s.first_seq, s.last_seq, s.head),
+        None => {
+            let range = log.seq_range(filter.from, filter.to).map_err(|e| say(e.text()))?;
+            let head = log.head().map_err(|e| say(e.text()))?;
+            (range.map(|r| r.0), range.map(|r| r.1), Some(hex(&head.head)))
+        }
+    };
+    let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    let words = format!(
+        "loaxa station={} device={} log_id={} first_seq={} last_seq={} head={}",
+        of("station_id"),
+        of("device_id"),
+        log.log_id(),
+        number(first),
+        number(last_seq),
+        head.unwrap_or_else(|| "-".into()),
+    );
+    let reader = io::BufReader::new(fs::File::open(file).map_err(cannot)?);
+    let signature = key.sign(reader, &words).map_err(cannot)?;
+    write_file(&signature_of(file), |out| Ok(out.write_all(signature.as_bytes()).map(|()| 0)?)).map(drop).map_err(
+        |error| match error {
+            Trouble::Out(e) => cannot(e),
+            other => cannot(io::Error::other(format!("{other:?}"))),
+        },
+    )
+}
+
+/// Where the signature of a file stands.
+pub(super) fn signature_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".minisig");
+    name.into()
+}
+
+/// Notes up to which row the log has been exported: what has been may be pruned when it is old. Only a file counts
+/// that goes on from the last one, so that nothing between two is lost.
+fn note_exported(context: &Context, file: &Path, log: &AiringLog, station: &Loaded) {
+    let summary = super::verify::last_line(file).ok().flatten().and_then(|l| serde_json::from_str::<Summary>(&l).ok());
+    let Some((first, last)) = summary.and_then(|s| Some((s.first_seq?, s.last_seq?))) else { return };
+    let before = log.named(EXPORTED).ok().flatten().and_then(|v| v["seq"].as_u64()).unwrap_or(0);
+    let begins = log.first_seq().unwrap_or(1);
+    if first > begins.max(before.saturating_add(1)) || last <= before {
+        return;
+    }
+    let noted = match ask(&station.dir, &Request::Exported { seq: last }, Some(SOON)) {
+        Ok(Answer::Done(_)) => Ok(()),
+        Err(AskError::NoDaemon(_)) => {
+            let value = serde_json::json!({ "seq": last });
+            write_down(context, crate::domain::airing::Write::Set { name: EXPORTED.into(), value })
+        }
+        Ok(Answer::Refused { text, .. }) => Err(Failure::Failed(text)),
+        Err(error) => Err(Failure::Failed(error.to_string())),
+    };
+    if let Err(error) = noted {
+        eprintln!("{}", Text::ExportNotNoted { why: error.to_string() }.say(station.language));
     }
 }
 

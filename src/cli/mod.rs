@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod clock;
 mod demo;
 mod devices;
 mod edit;
@@ -115,6 +116,9 @@ enum Command {
     /// Kiểm tra cấu hình và danh sách, chỉ rõ chỗ sai và cách sửa (check config and lists)
     #[command(after_help = "Ví dụ (example):\n  loaxa check --config /etc/loaxa/station.toml")]
     Check(check::Arguments),
+    /// Đồng hồ của máy có tin được không, vì sao; đặt giờ khi không có mạng (is the clock believed; set it by hand)
+    #[command(after_help = clock::EXAMPLE)]
+    Clock(clock::Arguments),
     /// Gợi ý lệnh cho bash, zsh, fish (completions for a shell)
     #[command(after_help = paper::COMPLETIONS_EXAMPLE)]
     Completions(paper::CompletionsArguments),
@@ -147,7 +151,9 @@ enum Command {
     #[command(after_help = page_code::EXAMPLE)]
     PageCode(page_code::Arguments),
     /// Phát một bài ngay bây giờ (play a clip now)
-    #[command(after_help = "Ví dụ (example):\n  loaxa play tone --wait\n  loaxa play ban-tin --by \"Nguyễn Văn A\"")]
+    #[command(
+        after_help = "Ví dụ (example):\n  loaxa play tone --wait\n  loaxa play ban-tin --by \"Nguyễn Văn A\"\n  loaxa play bao --emergency --by \"Nguyễn Văn A\" --repeat 3 --every 10m --until 2022-10-08T20:00"
+    )]
     Play(ask::PlayArguments),
     /// Đo một tệp âm thanh (measure one audio file)
     #[command(hide = true)]
@@ -207,6 +213,7 @@ pub fn run() -> ExitCode {
     let context = Context { config: arguments.config, language, language_forced: asked.is_some() };
     let done = match arguments.command {
         Command::Check(arguments) => check::run(&context, &arguments),
+        Command::Clock(arguments) => clock::run(&context, &arguments),
         Command::Completions(arguments) => paper::completions(&arguments, &mut Arguments::command()),
         Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Devices => devices::run(&context),

@@ -314,7 +314,7 @@ fn source_block(list: &List, public: &PublicKey, url: Option<&str>) -> String {
 fn table(context: &Context, list: &List, facts: &[Facts]) -> Table {
     let say = |text: Text| text.say(context.language);
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(
         [Text::ColumnId {}, Text::ColumnTitle {}, Text::ColumnLength {}, Text::ColumnGain {}, Text::ColumnKilobytes {}]
             .map(say),

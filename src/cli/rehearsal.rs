@@ -21,7 +21,7 @@ use crate::domain::findings::Severity;
 use crate::domain::playlist::{Form, LOCAL, List, read_list};
 use crate::domain::quota;
 use crate::domain::report;
-use crate::domain::schedule::{InForce, Programme, clashes};
+use crate::domain::schedule::{EMERGENCY_FOR_MS, InForce, Programme, clashes};
 use crate::domain::simulate::{Incident, Rehearsal, rehearse};
 use crate::domain::stage::Absence;
 use crate::domain::text::{Text, length_words, outcome_word, reason_words};
@@ -55,6 +55,9 @@ pub struct Arguments {
     /// Đồng hồ nhảy: T=+90s hoặc T=-1h; lặp lại được (the wall clock jumps)
     #[arg(long, value_name = "T=±D", allow_hyphen_values = true)]
     clock_step: Vec<String>,
+    /// Có người cho phát khẩn cấp; lặp lại được (an emergency by hand, with the end and from round to round)
+    #[arg(long, value_name = "CLIP@T[..T[/D]]")]
+    emergency: Vec<String>,
     /// jsonl | csv | table | day
     #[arg(long, default_value = "table", value_parser = ["jsonl", "csv", "table", "day"])]
     format: String,
@@ -100,7 +103,11 @@ pub fn programme_of(
         let folder = base_dir.join(&local.clips);
         let memory = config.state.dir.join("local-clips.json");
         if list.clips.iter().any(|c| c.duration_ms.is_none()) {
-            measure_local(&mut list, &folder, memory.exists().then_some(&*memory), &|path| length_ms(&clock, path));
+            let memory = memory.exists().then_some(&*memory);
+            let audio = measure_local(&mut list, &folder, memory, &|path| length_ms(&clock, path));
+            for (_, _, text) in audio.troubles {
+                eprintln!("{}", text.say(language));
+            }
         }
         in_force.push(InForce { source: LOCAL.into(), list: Arc::new(list), since: since.unwrap_or_default() });
     }
@@ -200,6 +207,24 @@ fn step(zone: Zone, text: &str, language: Language) -> Result<(Wall, Incident), 
     Ok((time(zone, at, language)?, Incident::ClockStep(sign * ms)))
 }
 
+/// `CLIP@T[..UNTIL[/EVERY]]`, as `loaxa play --emergency` has it.
+fn emergency(zone: Zone, text: &str, language: Language) -> Result<(Wall, Incident), Failure> {
+    let bad = || Failure::Usage(Text::BadEmergency { text: text.to_owned() }.say(language));
+    let (clip, when) = text.split_once('@').ok_or_else(bad)?;
+    let (when, every_ms) = match when.split_once('/') {
+        Some((when, every)) => (when, Some(crate::domain::time::parse_duration_ms(every).ok_or_else(bad)?)),
+        None => (when, None),
+    };
+    let (at, until) = match when.split_once("..") {
+        Some(_) => stretch(zone, when, language)?,
+        None => {
+            let at = time(zone, when, language)?;
+            (at, at + EMERGENCY_FOR_MS)
+        }
+    };
+    Ok((at, Incident::Emergency { clip: clip.to_owned(), for_ms: until - at, every_ms }))
+}
+
 /// Rehearses: what would air, and the rows the log would hold.
 pub fn run(context: &Context, arguments: &Arguments) -> Done {
     // The zone is in the config; times can only be read once that is known.
@@ -228,8 +253,18 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
     for text in &arguments.clock_step {
         incidents.push(step(zone, text, language)?);
     }
+    for text in &arguments.emergency {
+        incidents.push(emergency(zone, text, language)?);
+    }
     let lists = if arguments.playlist.is_empty() { Lists::Stored } else { Lists::Files(&arguments.playlist) };
     let plan = programme(context, lists, Some(from))?;
+    for (_, incident) in &incidents {
+        if let Incident::Emergency { clip, .. } = incident
+            && plan.programme.clip(clip).is_none()
+        {
+            return Err(Failure::Failed(Text::NoSuchClip { clip: clip.clone() }.say(language)));
+        }
+    }
     let rehearsal = Rehearsal { from, to, incidents, clock: ClockState::Synced };
     let (rows, _) = rehearse(plan.programme.clone(), &rehearsal);
     let mut airings: Vec<Airing> = Vec::new();
@@ -315,7 +350,7 @@ fn clock_time(text: Option<&str>, zone: Zone) -> String {
 
 fn table(airings: &[Airing], zone: Zone, language: Language) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     let headings = [
         Text::HeadDate {},
         Text::HeadTime {},

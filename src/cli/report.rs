@@ -267,9 +267,9 @@ fn own_log(
     let filter = match (campaign, span) {
         (Some(id), _) => RowFilter { campaign: Some(id.to_owned()), ..RowFilter::default() },
         (None, Some((from, to))) => match log.seq_range(Some(from), Some(to)).map_err(failed)? {
-            // One row more: the last sign of life before the first start in the span.
+            // A few rows more: the last sign of life before the first start in the span, behind notes.
             Some((first, last)) => {
-                RowFilter { every_type: true, numbers: Some((first.saturating_sub(1), last)), ..RowFilter::default() }
+                RowFilter { every_type: true, numbers: Some((first.saturating_sub(20), last)), ..RowFilter::default() }
             }
             None => RowFilter { numbers: Some((1, 0)), ..RowFilter::default() },
         },

@@ -33,7 +33,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
     let zone = programme.zone;
     let until = now + i64::from(arguments.days) * DAY_MS;
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     let headings = [
         Text::HeadDate {},
         Text::HeadTime {},

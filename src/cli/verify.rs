@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use minisign_verify::{PublicKey, Signature};
 use sha2::{Digest, Sha256};
 
-use super::export::Station;
+use super::export::{Station, signature_of};
 use super::{Context, Done, Failure, fleet, progress};
 use crate::domain::airing::hex;
 use crate::domain::chain::{Break, Checker, Examined, Index, Rule, Verdict, examine};
@@ -29,11 +30,15 @@ use crate::edge::airing_log::{AiringLog, FILE_NAME, LogError, RawRow};
   loaxa verify                    nhật ký và tệp âm thanh của máy này (this box)
   loaxa verify --witness access.log   đối chiếu với máy chủ web (against what a web server saw)
   loaxa verify nhat-ky.jsonl      tệp đã xuất, không cần máy đã xuất (an exported file, anywhere)
+  loaxa verify nhat-ky.jsonl --key device.pub    và chữ ký của máy (and the box's signature)
 
 Mã thoát (exit code): 0 nguyên vẹn (whole), 1 không nguyên vẹn (not whole)")]
 pub(super) struct Arguments {
     /// Tệp jsonl đã xuất (an exported jsonl file)
     file: Option<PathBuf>,
+    /// Khóa công khai của máy đã xuất, để kiểm tra FILE.minisig (the box's device.pub)
+    #[arg(long, value_name = "PUB")]
+    key: Option<PathBuf>,
     /// Nhật ký truy cập của máy chủ web: đối chiếu nhật ký của máy này với các dấu máy chủ đã ghi (access logs of the
     /// web server, as an outside witness of this box's log)
     #[arg(long, value_name = "ACCESS.LOG", conflicts_with = "file")]
@@ -54,8 +59,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     let verdict = match &arguments.file {
         Some(file) => {
             let mut report = Report::new(context.language);
-            report.file(file)?;
+            let summary = report.file(file)?;
+            report.signature(file, arguments.key.as_deref(), summary.as_ref())?;
             report
+        }
+        None if arguments.key.is_some() => {
+            return Err(Failure::Usage(Text::VerifyKeyAlone {}.say(context.language)));
         }
         None => {
             let station = arguments.station.load(context)?;
@@ -129,6 +138,10 @@ impl Report {
         }
         if tally.lost > 0 {
             self.say(Text::VerifyLost { lost: tally.lost });
+        }
+        if !tally.missing.is_empty() {
+            let rows: Vec<_> = tally.missing.iter().take(SHOWN).map(|(a, b)| format!("{a}-{b}")).collect();
+            self.say(Text::VerifyMissing { rows: rows.join(", ") });
         }
         self.first = verdict.breaks.first().map(|b| b.seq);
         self.broken += verdict.broken;
@@ -292,7 +305,7 @@ impl Report {
     }
 
     /// An exported file.
-    fn file(&mut self, path: &Path) -> Result<(), Failure> {
+    fn file(&mut self, path: &Path) -> Result<Option<Summary>, Failure> {
         let shown = path.display().to_string();
         let language = self.language;
         let cannot = |e: io::Error| {
@@ -359,8 +372,78 @@ impl Report {
                 }
             }
         }
+        Ok(summary)
+    }
+
+    /// The signature beside an exported file, made by the box that exported it.
+    fn signature(&mut self, path: &Path, key: Option<&Path>, summary: Option<&Summary>) -> Result<(), Failure> {
+        let beside = signature_of(path);
+        let shown = beside.display().to_string();
+        let signature = match (fs::read_to_string(&beside), key) {
+            (Ok(_), None) => {
+                self.say(Text::VerifySignatureUnchecked { file: shown });
+                return Ok(());
+            }
+            (Err(_), None) => return Ok(()),
+            (Err(error), Some(_)) if error.kind() == io::ErrorKind::NotFound => {
+                self.broken(Text::VerifyNoSignature { file: shown });
+                return Ok(());
+            }
+            (Err(error), Some(_)) => {
+                self.broken(Text::VerifySignatureBad { file: shown, why: error.to_string() });
+                return Ok(());
+            }
+            (Ok(text), Some(_)) => text,
+        };
+        let key_file = key.unwrap_or(path);
+        let unreadable = |why: String| {
+            let file = key_file.display().to_string();
+            Failure::Failed(Text::VerifyKeyUnreadable { file, why }.say(self.language))
+        };
+        let text = fs::read_to_string(key_file).map_err(|e| unreadable(e.to_string()))?;
+        let line = text.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or_default();
+        let key = PublicKey::from_base64(line).map_err(|e| unreadable(e.to_string()))?;
+        match check_signature(path, &signature, &key) {
+            Err(why) => self.broken(Text::VerifySignatureBad { file: shown, why }),
+            Ok(words) => {
+                let said = |name: &str| {
+                    let found = words.split(' ').find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
+                    found.unwrap_or("-").to_owned()
+                };
+                let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+                if let Some(s) = summary {
+                    let fields = [
+                        ("log_id", s.log_id.clone()),
+                        ("first_seq", number(s.first_seq)),
+                        ("last_seq", number(s.last_seq)),
+                        ("head", s.head.clone().unwrap_or_else(|| "-".into())),
+                    ];
+                    for (name, _) in fields.into_iter().filter(|(name, value)| said(name) != *value) {
+                        self.broken(Text::VerifySignedOther { field: name.into() });
+                    }
+                }
+                let key = line.chars().take(12).collect::<String>() + "...";
+                self.say(Text::VerifySigned { key, words });
+            }
+        }
         Ok(())
     }
+}
+
+/// The words signed with a file, when the signature is right.
+fn check_signature(path: &Path, signature: &str, key: &PublicKey) -> Result<String, String> {
+    let signature = Signature::decode(signature).map_err(|e| e.to_string())?;
+    let mut verifier = key.verify_stream(&signature).map_err(|e| e.to_string())?;
+    let mut file = fs::File::open(path).map_err(|e| e.to_string())?;
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer).map_err(|e| e.to_string())? {
+            0 => break,
+            n => verifier.update(&buffer[..n]),
+        }
+    }
+    verifier.finalize().map_err(|e| e.to_string())?;
+    Ok(signature.trusted_comment().to_owned())
 }
 
 struct Stop(LogError);

@@ -2,9 +2,11 @@
 //! are read on the page's own threads.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -16,6 +18,11 @@ use crate::edge::airing_log::{AiringLog, FILE_NAME, LogError};
 use crate::edge::clip_store::ClipStore;
 use crate::edge::control::{Answer, Asked, Request};
 use crate::edge::page::view::{Disk, Office, Order, Ordered};
+
+/// A report that is not made in so long is given up.
+const REPORT_TIME: Duration = Duration::from_secs(120);
+/// The largest report handed out, bytes.
+const LONGEST_REPORT: u64 = 64 << 20;
 
 /// What of the station's files the page may hand out; replaced at each reload.
 #[derive(Default)]
@@ -34,6 +41,8 @@ pub struct Counter {
     pub store: Arc<ClipStore>,
     /// What may be handed out.
     pub shelf: Arc<Mutex<Arc<Shelf>>>,
+    /// The config, for what is made by a child of this program.
+    pub config: PathBuf,
     /// Hands a request to the loop.
     pub ask: Box<dyn Fn(Asked) + Send + Sync>,
     /// Says whether the page listens.
@@ -59,13 +68,14 @@ impl From<LogError> for Trouble {
 
 impl Office for Counter {
     fn order(&self, order: Order, by: &str) -> Ordered {
+        let name = by;
         let by = Some(by.to_owned());
         let request = match order {
             Order::Stop { until, but_emergency, why } => Request::Stop { until, for_ms: None, but_emergency, by, why },
             Order::Resume => Request::Resume { by },
             Order::Play(clip) => Request::Play { clip, wait: false, by },
             Order::Sync => {
-                tracing::info!("page: {} asks for new lists", by.unwrap_or_default());
+                tracing::info!("page: {name} asks for new lists");
                 Request::Sync
             }
         };
@@ -97,6 +107,49 @@ impl Office for Counter {
         let (clips, bytes) = self.store.usage();
         let free = rustix::fs::statvfs(&self.state_dir).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize));
         Disk { clips, bytes, quota: self.shelf().quota, free }
+    }
+
+    /// By a child of this program: a year's report takes memory and time that the daemon must not spend.
+    fn report(&self, arguments: &[String]) -> Result<Vec<u8>, String> {
+        let program = std::env::current_exe().map_err(|e| e.to_string())?;
+        let mut child = Command::new(program)
+            .arg("--config")
+            .arg(&self.config)
+            .args(["--lang", "vi", "report"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        let (out, mut err) = (child.stdout.take(), child.stderr.take());
+        let child = Arc::new(Mutex::new(child));
+        let (done, over) = mpsc::channel::<()>();
+        let watched = child.clone();
+        let watch = std::thread::Builder::new().name("report".into()).stack_size(256 * 1024).spawn(move || {
+            if over.recv_timeout(REPORT_TIME) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = watched.lock().unwrap_or_else(PoisonError::into_inner).kill();
+            }
+        });
+        watch.map_err(|e| e.to_string())?;
+        let mut bytes = Vec::new();
+        let read = out.map_or(Ok(0), |out| out.take(LONGEST_REPORT).read_to_end(&mut bytes));
+        let mut said = String::new();
+        if let Some(err) = &mut err {
+            let _ = err.take(16 * 1024).read_to_string(&mut said);
+        }
+        drop(done);
+        let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes.len() as u64 == LONGEST_REPORT {
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(|e| e.to_string())?;
+        match read {
+            Ok(_) if status.success() => Ok(bytes),
+            Ok(_) if said.trim().is_empty() => Err(status.to_string()),
+            Ok(_) => Err(said.trim().trim_start_matches("loaxa: ").to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     fn listening(&self, trouble: Option<Text>) {

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::daemon::clock::MachineClock;
 use crate::daemon::office::{Counter, Shelf};
 use crate::daemon::station::{
-    LocalAudio, Look, Survey, folder_of, glance, keep_in_force, kept_in, measure_local, survey,
+    LocalAudio, Look, Survey, folder_of, glance, hold_approvals, keep_in_force, kept_in, measure_local, survey,
 };
 use crate::daemon::status::{Alarms, Brief, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus};
 use crate::daemon::sync::{self, Stored, SyncEvent, Syncing, load_all};
@@ -25,20 +25,26 @@ use crate::domain::config::{Config, Language};
 use crate::domain::findings::{FileRole, Severity};
 use crate::domain::heartbeat::{self, Heartbeat};
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
-use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Saved, Settings};
+use crate::domain::playout::{
+    Action, EndedHow, Event, LEAD_MS, Past, PlayRefusal, Playout, Report, Saved, Settings, UNSETTLED,
+};
 use crate::domain::quota;
 use crate::domain::render::Format;
 use crate::domain::report::campaign::CampaignFacts;
-use crate::domain::schedule::{ClipFacts, InForce, Programme, Walk, session_key};
+use crate::domain::schedule::{ClipFacts, EMERGENCY_FOR_MS, EmergencyOrder, InForce, Programme, Walk, session_key};
 use crate::domain::signature::URGENT;
 use crate::domain::stage::{Absence, OnStage, Stop, event};
-use crate::domain::text::{Text, reason_words};
-use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Now, Wall, Zone};
-use crate::edge::airing_log::{AiringLog, FILE_NAME, Identity, LogError, LogEvent, LogWriter, kernel_boot_id};
+use crate::domain::text::{Text, length_words, reason_words};
+use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Now, Right, Wall, Why, Zone};
+use crate::edge::airing_log::{
+    AiringLog, EXPORTED, FILE_NAME, Identity, LogError, LogEvent, LogWriter, kernel_boot_id, machine_mark,
+};
 use crate::edge::amplifier::{Amplifier, Occasion};
 use crate::edge::clip_store::{ClipStore, Measured, StoreError};
 use crate::edge::control::{self, Answer, Asked, Request};
 use crate::edge::decoder::{self, Decoder};
+use crate::edge::device_key::DeviceKey;
+use crate::edge::memory;
 use crate::edge::page::door::Door;
 use crate::edge::page::view::{Above, Contact, View};
 use crate::edge::page::{Page, Place};
@@ -47,21 +53,32 @@ use crate::edge::systemd;
 
 /// The loop looks at files, alarms and the watchdog so often.
 const TICK: Duration = Duration::from_secs(1);
+/// Config and list are looked at so often.
+const LOOK: Duration = Duration::from_millis(500);
+/// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
+const STILL: u32 = 2;
+/// After so many looks what only start-up needed is given back.
+const START_IS_OVER_TICKS: u64 = 5;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
 const GATE_AHEAD_MS: i64 = 3 * DAY_MS;
-/// From deciding an unforeseen sound to hearing it when no amplifier has to be switched on, milliseconds: the time
-/// the device takes to open.
-const LEAD_MS: i64 = 400;
 /// A sounding clip gets so long to fade and report when the daemon ends.
 const FAREWELL: Duration = Duration::from_millis(800);
 /// Rows get so long to reach the disk when the daemon ends.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
+/// A person vouches for a clock that was set to a moment this close, milliseconds.
+const VOUCH_WITHIN_MS: i64 = 60_000;
 /// A source not heard of for so long is an alarm, milliseconds.
 const NO_CONTACT_MS: i64 = 24 * HOUR_MS;
 /// Quotas are looked at so many days ahead.
 const QUOTA_AHEAD_DAYS: u32 = 31;
 /// A list that expires so soon is an alarm, milliseconds.
 const EXPIRES_SOON_MS: i64 = 7 * DAY_MS;
+
+/// The name under which the log keeps when the clock was last right.
+const CLOCK_RIGHT: &str = "clock_right";
+/// That is written anew so often, nanoseconds of boot time, or when the clock was stepped by so much.
+const RIGHT_NOTED_EVERY_NS: i64 = HOUR_MS * 1_000_000;
+const RIGHT_NOTED_STEP_NS: i64 = 60 * 1_000_000_000;
 
 /// The test tone, played by `loaxa play tone`: 1 kHz at -20 dBFS.
 static TONE: &[u8] = include_bytes!("../../audio/tone-1khz.wav");
@@ -100,7 +117,7 @@ enum Message {
     Speaker(SpeakerEvent),
     Log(LogEvent),
     Sync(SyncEvent),
-    Hook(bool, Text),
+    Hook(bool, Result<(), Text>),
     Asked(Asked),
     Format(String, Format),
     Reloaded(Box<Result<Reloaded, Vec<String>>>),
@@ -159,10 +176,14 @@ struct Daemon {
     gate_until: Wall,
     files_seen: Vec<(PathBuf, Option<(u64, std::time::SystemTime)>)>,
     files_changed: bool,
+    files_still: u32,
     reloading: bool,
+    ticks: u64,
     last_line: String,
     /// The day on which `short` was found.
     short_on: Option<chrono::NaiveDate>,
+    /// The day on which old rows were looked for.
+    pruned_on: Option<chrono::NaiveDate>,
     /// Campaigns that cannot reach their quota.
     short: Vec<quota::Short>,
     protected: Arc<Mutex<HashSet<String>>>,
@@ -173,6 +194,9 @@ struct Daemon {
     page: Option<Page>,
     door: Arc<Door>,
     shelf: Arc<Mutex<Arc<Shelf>>>,
+    boot_id: String,
+    /// What the log knows of when the clock was last right.
+    right_noted: Option<Right>,
 }
 
 /// Runs the daemon until it is told to end.
@@ -287,6 +311,7 @@ struct LastRun {
     manual_count: u64,
     own_since: Option<(String, Wall)>,
     floor: Wall,
+    right: Option<Right>,
 }
 
 fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms: i64) -> Result<LastRun, LogError> {
@@ -306,6 +331,10 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms
                 (_, true) => Absence::Crashed,
                 _ => Absence::PowerOff,
             };
+            // Runs that never knew the time settled nothing: all of it counts as the gravest (rule R6).
+            let before =
+                log.named(UNSETTLED)?.and_then(|v| serde_json::from_value::<Option<Absence>>(v).ok().flatten());
+            let absence = before.map_or(absence, |before| absence.graver(before));
             let noted_ms = log.intents()?.into_iter().map(|i| (i.airing_id, i.played_ms)).collect();
             let since = now.min(saved.stage.now) + -31 * DAY_MS;
             let planned = log.settled_since(since)?.iter().filter_map(|id| planned_session(id, zone)).collect();
@@ -321,6 +350,10 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms
         manual_count: log.manual_count()?,
         own_since,
         floor: last_row.and_then(|r| r.recorded_at).unwrap_or(Wall(0)),
+        right: log
+            .named(CLOCK_RIGHT)?
+            .filter(|v| v["boot_id"] == *boot_id)
+            .and_then(|v| serde_json::from_value(v["right"].clone()).ok()),
     })
 }
 
@@ -359,11 +392,22 @@ impl Daemon {
         let mut alarms = Alarms::default();
         let now = clock.now();
         let path = state_dir.join(FILE_NAME);
-        let opened = AiringLog::open(&path, identity.clone(), shared_clock.clone());
-        let (log, last) = match opened.and_then(|log| {
+        let known = |log: AiringLog| {
             let last = last_run(&log, &boot_id, zone, now.wall(), keep_aired_ms(&config))?;
             Ok((log, last))
-        }) {
+        };
+        let opened = AiringLog::open(&path, identity.clone(), shared_clock.clone()).and_then(known);
+        let opened = match opened {
+            Err(error) if error.is_damage() => {
+                AiringLog::mend(&path, identity.clone(), shared_clock.clone()).and_then(known)
+            }
+            opened => opened,
+        };
+        if let Err(error) = DeviceKey::of(&state_dir, machine_mark().as_deref()) {
+            tracing::error!("{}", error.text().say(language));
+            alarms.raise("device_key", now.wall(), error.text());
+        }
+        let (log, last) = match opened {
             Ok((log, last)) => (Some(log), last),
             Err(error) => {
                 // The duty to warn beats the record: play on, keep rows in memory, go on trying.
@@ -374,6 +418,9 @@ impl Daemon {
         };
         let head = log.as_ref().and_then(|l| l.head().ok());
         clock.raise_floor(last.floor);
+        if let Some(right) = last.right {
+            clock.remember(right);
+        }
 
         let store = Arc::new(ClipStore::open(&state_dir)?);
         let (mut stored, mut urgent) = (Vec::new(), Vec::new());
@@ -397,9 +444,6 @@ impl Daemon {
                 _ => clock.now().wall(),
             },
         });
-        for (_, _, text) in &audio.troubles {
-            tracing::error!("{}", text.say(language));
-        }
         if let Err(error) = write_tone(&state_dir) {
             tracing::warn!("{}: {error}", state_dir.join("tone.wav").display());
         }
@@ -412,7 +456,10 @@ impl Daemon {
                 .unwrap_or_else(|_| present.clone()),
             None => present.clone(),
         };
-        let playout = Playout::new(settling, settings(&config), last.past, clock.now().wall());
+        let mut playout = Playout::new(settling, settings(&config), last.past, clock.now().wall());
+        for (clip, fault) in audio.faults() {
+            playout.clip_fault(&clip, Some(fault));
+        }
 
         let speaker_tx = tx.clone();
         let fails = |what: &str| {
@@ -425,8 +472,8 @@ impl Daemon {
         })
         .map_err(fails("speaker"))?;
         let hook_tx = tx.clone();
-        let amplifier = Amplifier::start(shared_clock.clone(), move |on, text| {
-            let _ = hook_tx.send(Message::Hook(on, text));
+        let amplifier = Amplifier::start(shared_clock.clone(), move |on, result| {
+            let _ = hook_tx.send(Message::Hook(on, result));
         })
         .map_err(fails("amplifier"))?;
         let log_tx = tx.clone();
@@ -462,9 +509,12 @@ impl Daemon {
             gate_until: Wall(0),
             files_seen: Vec::new(),
             files_changed: false,
+            files_still: 0,
             reloading: false,
+            ticks: 0,
             last_line: String::new(),
             short_on: None,
+            pruned_on: None,
             short: Vec::new(),
             protected: Arc::new(Mutex::new(HashSet::new())),
             aired: Arc::new(Mutex::new(last.aired)),
@@ -474,6 +524,8 @@ impl Daemon {
             page: None,
             door: Arc::new(Door::new(&config.state.dir, shared_clock.clone())),
             shelf: Arc::default(),
+            boot_id,
+            right_noted: None,
             own,
             config,
             clock,
@@ -499,6 +551,7 @@ impl Daemon {
             }
             None => keep_in_force(&daemon.state_dir, &loaded),
         }
+        daemon.tell_troubles();
         daemon.begin_sync();
         Ok((daemon, lock))
     }
@@ -592,6 +645,8 @@ impl Daemon {
         tracing::info!("{}", Text::DaemonReady { station: self.config.station.name.clone() }.say(self.language));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             let now = self.clock.now();
             let wait_ns = (self.wake_at.0 * 1_000_000 - now.wall_ns).max(0) as u64;
@@ -600,6 +655,7 @@ impl Daemon {
                 Some(message) = rx.recv() => self.take(message),
                 () = tokio::time::sleep(Duration::from_nanos(wait_ns)) => self.step(Event::Tick),
                 _ = tick.tick() => self.tick(),
+                _ = look.tick() => self.watch_files(),
                 _ = hup.recv() => self.reload(),
                 _ = term.recv() => break,
                 _ = int.recv() => break,
@@ -632,6 +688,7 @@ impl Daemon {
             state_dir: self.state_dir.clone(),
             store: self.store.clone(),
             shelf: self.shelf.clone(),
+            config: self.options.config.clone(),
             ask: Box::new(move |asked| {
                 let _ = ask.send(Message::Asked(asked));
             }),
@@ -838,7 +895,7 @@ impl Daemon {
             "{title}: {} {reason}",
             airing.outcome.key()
         );
-        if let Some(waiting) = self.plays.remove(&airing.airing_id) {
+        if let Some(waiting) = self.plays.remove(waited_for(&airing.airing_id)) {
             let answer = match (airing.outcome, airing.reason) {
                 (Outcome::Aired, _) => done_row(airing),
                 (_, Some(reason)) => self.refusal(reason),
@@ -877,7 +934,12 @@ impl Daemon {
             Message::Speaker(event) => self.speaker_says(event),
             Message::Log(event) => self.log_says(event),
             Message::Sync(event) => self.sync_says(event),
-            Message::Hook(on, text) => {
+            Message::Hook(true, Ok(())) => {
+                self.clear("hook_failed");
+                self.step(Event::HookWorks);
+            }
+            Message::Hook(false, Ok(())) => {}
+            Message::Hook(on, Err(text)) => {
                 tracing::error!("{}", text.say(self.language));
                 self.alarm("hook_failed", text);
                 if on {
@@ -903,7 +965,11 @@ impl Daemon {
     fn speaker_says(&mut self, event: SpeakerEvent) {
         let now = self.clock.now();
         let report = match event {
-            SpeakerEvent::Ready { .. } | SpeakerEvent::Closed => return,
+            SpeakerEvent::Ready { .. } => return,
+            SpeakerEvent::Closed => {
+                memory::give_back_code();
+                return;
+            }
             SpeakerEvent::Opened { name, rate, channels } => {
                 tracing::info!("{name}: {rate} Hz, {channels}");
                 return;
@@ -1058,16 +1124,20 @@ impl Daemon {
 
     fn tick(&mut self) {
         systemd::alive();
+        self.ticks += 1;
+        if self.ticks == START_IS_OVER_TICKS {
+            memory::give_back_code();
+        }
         let now = self.clock.now();
         self.step(Event::Tick);
         if now.wall() + DAY_MS > self.gate_until || self.gate_until > now.wall() + 2 * GATE_AHEAD_MS {
             self.set_gate();
         }
-        self.watch_files();
         if !self.urgent.is_empty() && self.holding != self.which_hold(now.wall()) {
             self.programme_changed();
         }
         self.watch_alarms(now);
+        self.prune(now);
         self.show_page();
         self.beat();
         let line = self.status_line();
@@ -1080,6 +1150,19 @@ impl Daemon {
     /// Of each list from above, whether it has not expired.
     fn which_hold(&self, now: Wall) -> Vec<bool> {
         self.stored.iter().chain(&self.urgent).map(|s| s.expires_at > now).collect()
+    }
+
+    /// Once a day, while nothing is on the air and the clock can be believed, rows older than `[log] keep` go.
+    fn prune(&mut self, now: Now) {
+        let today = self.zone.date(now.wall());
+        if self.pruned_on == Some(today) || !now.clock.trusted() || self.playout.stage().voice.is_some() {
+            return;
+        }
+        self.pruned_on = Some(today);
+        let oldest = today.checked_sub_months(chrono::Months::new(self.config.log_keep_months.max(1)));
+        if let Some(oldest) = oldest {
+            self.log.send(vec![Write::Prune { before: self.zone.midnight(oldest) }], None);
+        }
     }
 
     /// Hands the sync threads what they say of the station.
@@ -1103,11 +1186,17 @@ impl Daemon {
 
     fn watch_alarms(&mut self, now: Now) {
         let wall = now.wall();
-        if now.clock.trusted() {
-            self.clear("clock_unknown");
-        } else {
-            self.alarm("clock_unknown", Text::ClockUnknown {});
+        match self.clock.standing().why {
+            why if why.state().trusted() => self.clear("clock_unknown"),
+            Why::Leapt { step_ms, .. } => {
+                let length = length_words(step_ms.abs(), self.language);
+                let forward = step_ms > 0;
+                let text = if forward { Text::ClockLeaptOn { length } } else { Text::ClockLeaptBack { length } };
+                self.alarm("clock_unknown", text);
+            }
+            _ => self.alarm("clock_unknown", Text::ClockUnknown {}),
         }
+        self.remember_clock();
         match self.playout.stage().stop.clone() {
             Some(stop) => {
                 let since = self.short_time(stop.since);
@@ -1168,20 +1257,46 @@ impl Daemon {
             self.short = self.short_days(today);
         }
         match self.short.first() {
-            Some(short) => self.alarm("quota_short", short.text()),
+            Some(short) => self.alarm("quota_short", short.alarm()),
             None => self.clear("quota_short"),
+        }
+    }
+
+    /// Writes down when the clock was last right, for the next run in this boot.
+    fn remember_clock(&mut self) {
+        let Some(right) = self.clock.right() else { return };
+        let same = self.right_noted.as_ref().is_some_and(|noted| {
+            noted.by == right.by
+                && right.at_ns - noted.at_ns < RIGHT_NOTED_EVERY_NS
+                && (right.offset_ns - noted.offset_ns).abs() < RIGHT_NOTED_STEP_NS
+        });
+        if !same {
+            let value = json!({ "boot_id": self.boot_id, "right": right });
+            self.log.send(vec![Write::Set { name: CLOCK_RIGHT.into(), value }], None);
+            self.right_noted = Some(right);
         }
     }
 
     /// The campaigns that cannot reach their quota in the month to come.
     fn short_days(&self, today: chrono::NaiveDate) -> Vec<quota::Short> {
-        let own = self.own.iter().map(|o| (&*LOCAL, &o.list));
+        let own = self.own.iter().map(|o| (LOCAL, &o.list));
         let above = self.stored.iter().map(|s| (&*s.source, &s.list));
         let facts: Vec<_> = own
             .chain(above)
             .flat_map(|(source, list)| list.campaigns.iter().map(move |c| CampaignFacts::of_list(source, c)))
             .collect();
         quota::short_ahead(self.playout.programme(), &facts, today, QUOTA_AHEAD_DAYS)
+    }
+
+    /// What is wrong with the commune's own audio: all of it in the journal, the first of it as an alarm.
+    fn tell_troubles(&mut self) {
+        for (_, _, text) in &self.audio.troubles {
+            tracing::error!("{}", text.say(self.language));
+        }
+        match self.audio.troubles.first().map(|(_, _, text)| text.clone()) {
+            Some(text) => self.alarm("local_audio", text),
+            None => self.clear("local_audio"),
+        }
     }
 
     fn alarm(&mut self, code: &str, text: Text) {
@@ -1228,9 +1343,13 @@ impl Daemon {
         if seen != self.files_seen {
             self.files_seen = seen;
             self.files_changed = true;
+            self.files_still = 0;
         } else if self.files_changed {
-            self.files_changed = false;
-            self.reload();
+            self.files_still += 1;
+            if self.files_still >= STILL {
+                self.files_changed = false;
+                self.reload();
+            }
         }
     }
 
@@ -1300,11 +1419,16 @@ impl Daemon {
             self.speaker.set_device(config.output.device.clone());
         }
         self.playout.set_output(config.output.device.to_string(), settings(&config).pre_roll_ms);
-        for (_, _, text) in &audio.troubles {
-            tracing::error!("{}", text.say(self.language));
-        }
         self.own = loaded.local.clone().map(|list| OwnList { list: Arc::new(list), since: now });
+        let (before, faults) = (self.audio.faults(), audio.faults());
         self.audio = audio;
+        self.tell_troubles();
+        for clip in before.keys().filter(|clip| !faults.contains_key(*clip)) {
+            self.step(Event::Clip { clip: clip.clone(), fault: None });
+        }
+        for (clip, fault) in faults.into_iter().filter(|(clip, fault)| before.get(clip) != Some(fault)) {
+            self.step(Event::Clip { clip, fault: Some(fault) });
+        }
         self.config = config;
         self.stored.retain(|s| self.config.sources.iter().any(|c| c.id == s.source));
         self.urgent.retain(|s| self.config.sources.iter().any(|c| c.id == s.source && c.urgent_poll_ms.is_some()));
@@ -1348,9 +1472,32 @@ impl Daemon {
                 let _ = reply.send(Answer::Done(Value::Null));
             }
             Request::Play { clip, wait, by } => self.play(&clip, wait, by, reply),
+            Request::Emergency { clip, by, repeat, gap_ms, every_ms, until } => {
+                let until = until.unwrap_or(now + EMERGENCY_FOR_MS);
+                self.send_emergency(&clip, reply, |clip| EmergencyOrder { clip, until, repeat, gap_ms, every_ms, by });
+            }
+            Request::Clock => {
+                let standing = self.clock.standing();
+                let _ = reply.send(Answer::Done(json!({
+                    "now": self.zone.rfc3339(standing.now.wall()),
+                    "shown": self.zone.rfc3339(standing.shown),
+                    "clock": standing.now.clock,
+                    "why": standing.why,
+                    "floor": self.zone.rfc3339(standing.rules.floor),
+                    "hold_ms": standing.rules.hold_ms,
+                })));
+            }
+            Request::Vouch { at, by } => {
+                let _ = reply.send(self.vouch(at, &by));
+            }
             Request::Note { text, by } => {
                 let row = event(EventKind::Note, now, Some(by), &[("text", text.into())]);
                 self.step(Event::Note(row));
+                let _ = reply.send(Answer::Done(Value::Null));
+            }
+            Request::Exported { seq } => {
+                let value = json!({ "seq": seq.min(self.log_head.0), "at": self.zone.rfc3339(now) });
+                self.log.send(vec![Write::Set { name: EXPORTED.into(), value }], None);
                 let _ = reply.send(Answer::Done(Value::Null));
             }
             Request::Sync => match &self.syncing {
@@ -1428,19 +1575,69 @@ impl Daemon {
         }
     }
 
-    fn play(&mut self, name: &str, wait: bool, by: Option<String>, reply: oneshot::Sender<Answer>) {
-        let clip =
-            if name == "tone" { Some(Arc::new(tone_facts())) } else { self.playout.programme().clip(name).cloned() };
-        let Some(clip) = clip else {
-            let text = Text::NoSuchClip { clip: name.to_owned() }.say(self.language);
-            let _ = reply.send(Answer::Refused { text, code: "unknown_clip".into() });
-            return;
-        };
-        if self.file_of(&clip).is_none() {
-            let text = Text::AudioAbsent { airing: name.to_owned() }.say(self.language);
-            let _ = reply.send(Answer::Refused { text, code: "clip_missing".into() });
+    /// A person vouches for the clock, which was set to `at`.
+    fn vouch(&mut self, at: Wall, by: &str) -> Answer {
+        let refused = |text: Text, code: &str| Answer::Refused { text: text.say(self.language), code: code.into() };
+        let before = self.clock.standing();
+        if by.trim().is_empty() {
+            return refused(Text::ClockNeedsName {}, "no_name");
+        }
+        if before.shown.min(at) < before.rules.floor {
+            let floor = self.zone.local(before.rules.floor).format("%H:%M:%S %d/%m/%Y").to_string();
+            return refused(Text::ClockBelowFloor { floor }, "below_floor");
+        }
+        if (before.shown - at).abs() > VOUCH_WITHIN_MS {
+            return refused(Text::ClockNotSet {}, "not_set");
+        }
+        self.clock.vouch(by.trim().to_owned());
+        let now = self.clock.now().wall();
+        let until = self.zone.rfc3339(now + before.rules.hold_ms);
+        let detail = [("clock_before", json!(before.now.clock)), ("held_until", until.clone().into())];
+        self.step(Event::Note(event(EventKind::ClockSet, now, Some(by.trim().to_owned()), &detail)));
+        self.step(Event::Tick);
+        self.set_gate();
+        self.watch_alarms(self.clock.now());
+        Answer::Done(json!({ "now": self.zone.rfc3339(now), "held_until": until }))
+    }
+
+    fn send_emergency(
+        &mut self,
+        name: &str,
+        reply: oneshot::Sender<Answer>,
+        order: impl FnOnce(Arc<ClipFacts>) -> EmergencyOrder,
+    ) {
+        let Some((clip, reply)) = self.playable(name, reply) else { return };
+        let order = order(clip);
+        let now = self.clock.now();
+        if order.by.trim().is_empty() || order.until <= now.wall() {
+            let text = if order.by.trim().is_empty() { Text::EmergencyNeedsName {} } else { Text::EmergencyOver {} };
+            let _ = reply.send(Answer::Refused { text: text.say(self.language), code: "bad_request".into() });
             return;
         }
+        self.tokens += 1;
+        self.answers.insert(self.tokens, (reply, false));
+        self.step(Event::Emergency { token: self.tokens, order });
+    }
+
+    /// The clip that a person names, when there is one with audio; else they are told.
+    fn playable(
+        &self,
+        name: &str,
+        reply: oneshot::Sender<Answer>,
+    ) -> Option<(Arc<ClipFacts>, oneshot::Sender<Answer>)> {
+        let clip =
+            if name == "tone" { Some(Arc::new(tone_facts())) } else { self.playout.programme().clip(name).cloned() };
+        let (text, code) = match clip {
+            None => (Text::NoSuchClip { clip: name.to_owned() }, "unknown_clip"),
+            Some(clip) if self.file_of(&clip).is_some() => return Some((clip, reply)),
+            Some(_) => (Text::AudioAbsent { airing: name.to_owned() }, "clip_missing"),
+        };
+        let _ = reply.send(Answer::Refused { text: text.say(self.language), code: code.into() });
+        None
+    }
+
+    fn play(&mut self, name: &str, wait: bool, by: Option<String>, reply: oneshot::Sender<Answer>) {
+        let Some((clip, reply)) = self.playable(name, reply) else { return };
         self.tokens += 1;
         self.manual_count += 1;
         let (token, number) = (self.tokens, self.manual_count);
@@ -1474,8 +1671,9 @@ impl Daemon {
     }
 
     fn answer_begun(&mut self, airing_id: &str) {
-        if self.plays.get(airing_id).is_some_and(|w| !w.to_the_end)
-            && let Some(waiting) = self.plays.remove(airing_id)
+        let key = waited_for(airing_id);
+        if self.plays.get(key).is_some_and(|w| !w.to_the_end)
+            && let Some(waiting) = self.plays.remove(key)
         {
             let _ = waiting.reply.send(Answer::Done(json!({ "airing_id": airing_id })));
         }
@@ -1657,6 +1855,15 @@ fn look_at(options: &Options, clock: &dyn Clock, stored: bool, kept: Option<&Pat
     survey(&Look { config: &options.config, trial: options.trial, speak: &speak, today: &today, stored, kept })
 }
 
+/// What a person who plays something waits for: the manual play, or the first sounding of an emergency, of which only
+/// `SOURCE/ID` was known.
+fn waited_for(airing_id: &str) -> &str {
+    if airing_id.starts_with("manual/") {
+        return airing_id;
+    }
+    airing_id.match_indices('/').nth(1).map_or(airing_id, |(at, _)| &airing_id[..at])
+}
+
 /// How long audio behind rows is kept from eviction, milliseconds.
 fn keep_aired_ms(config: &Config) -> i64 {
     i64::from(config.state.keep_aired_months) * 31 * DAY_MS
@@ -1688,7 +1895,9 @@ fn own_list(loaded: &Survey, clock: &MachineClock) -> (Option<List>, LocalAudio)
         return (None, LocalAudio::default());
     };
     let memory = config.state.dir.join("local-clips.json");
-    let audio = measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
+    let mut audio = measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
+    let held = hold_approvals(&mut list, &config.state.dir.join("approvals.json"));
+    held.into_iter().for_each(|text| audio.troubles.push(("".into(), Reason::NotApproved, text)));
     (Some(list), audio)
 }
 

@@ -15,7 +15,7 @@ use crate::domain::airing::{Reason, hex};
 use crate::domain::config::{Config, Language, read_config};
 use crate::domain::document::{self, Node, Value};
 use crate::domain::findings::{FileRole, Finding, LineIndex, Severity};
-use crate::domain::playlist::{Form, List, Span, read_list};
+use crate::domain::playlist::{Form, LOCAL, List, Span, read_list};
 use crate::domain::station::check_station;
 use crate::domain::text::{Text, system_words};
 use crate::domain::time::Zone;
@@ -59,6 +59,8 @@ pub struct Survey {
     pub sheets: Vec<Sheet>,
     /// The config, when it is good; `state.dir` is whole.
     pub config: Option<Config>,
+    /// What could be made of a config and a list with mistakes, to find more of them.
+    drafts: (Option<Config>, Option<List>),
     /// Its bytes.
     pub config_bytes: Vec<u8>,
     /// The commune's own list, when there is one and it is good.
@@ -134,6 +136,7 @@ pub fn survey(look: &Look) -> Result<Survey, Text> {
     let mut survey = Survey {
         sheets: vec![Sheet::new(FileRole::Station, file, &config_bytes)],
         config: reading.value,
+        drafts: (reading.draft, None),
         config_bytes,
         local: None,
         sources: Vec::new(),
@@ -151,10 +154,13 @@ pub fn survey(look: &Look) -> Result<Survey, Text> {
         survey.read_stored();
         survey.look_for_audio();
     }
-    if let Some(config) = &survey.config {
+    let whole = survey.config.is_some() && survey.drafts.1.is_none();
+    if let Some(config) = survey.config.as_ref().or(survey.drafts.0.as_ref()) {
         let sources: Vec<(usize, &List)> = survey.sources.iter().map(|(i, l)| (*i, l)).collect();
         let today = (look.today)(config.station.timezone);
-        survey.findings.extend(check_station(config, survey.local.as_ref(), &sources, today));
+        let found = check_station(config, survey.local.as_ref().or(survey.drafts.1.as_ref()), &sources, today);
+        // Beside other mistakes only what is wrong for certain: the rest may follow from them.
+        survey.findings.extend(found.into_iter().filter(|(_, f)| whole || f.severity == Severity::Error));
     }
     survey.findings.sort_by_key(|(role, f)| (*role, f.span.start, f.severity));
     Ok(survey)
@@ -271,6 +277,7 @@ impl Survey {
             Ok(bytes) => {
                 let reading = read_list(&bytes, Form::Local);
                 self.local = reading.value;
+                self.drafts.1 = reading.draft;
                 self.findings.extend(reading.findings.into_iter().map(|f| (FileRole::Local, f)));
                 self.sheets.push(Sheet::new(FileRole::Local, path, &bytes));
             }
@@ -386,6 +393,13 @@ pub struct LocalAudio {
     pub troubles: Vec<(Arc<str>, Reason, Text)>,
 }
 
+impl LocalAudio {
+    /// What is wrong with the clips that cannot be played, by `local/ID`.
+    pub fn faults(&self) -> HashMap<String, Reason> {
+        self.troubles.iter().map(|(clip, reason, _)| (format!("{LOCAL}/{clip}"), *reason)).collect()
+    }
+}
+
 /// Finds and measures the audio of a local list and writes hash and length into it. What was measured before and has
 /// not changed since is taken from `memory`, a file in the state folder; without one, everything is measured.
 /// `measure` decodes a file whole and answers its length in milliseconds.
@@ -451,4 +465,69 @@ fn measured(
     let found = Known { bytes: meta.len(), modified_ns, sha256, duration_ms };
     known.insert(file.to_owned(), found.clone());
     Ok(found)
+}
+
+/// What was approved: the very bytes, by whom and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Approved {
+    sha256: String,
+    by: String,
+    at: String,
+}
+
+/// Holds approvals to the audio they were given for (invariant 4): a clip whose file changed while its approval stayed
+/// as it was counts as not approved, until somebody approves it anew. `memory` is a file in the state folder. Answers
+/// a sentence for each clip held back.
+pub fn hold_approvals(list: &mut List, memory: &Path) -> Vec<Text> {
+    let mut known: HashMap<String, Approved> =
+        fs::read(memory).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+    let before = known.clone();
+    let mut held = Vec::new();
+    for clip in list.clips.iter_mut().filter(|c| !c.kind.is_frame()) {
+        let (Some(sha256), Some(by), Some(at)) = (&clip.sha256, &clip.approved_by, &clip.approved_at) else { continue };
+        let now = Approved { sha256: sha256.to_string(), by: by.to_string(), at: at.to_string() };
+        match known.get(&*clip.id) {
+            Some(then) if then.by == now.by && then.at == now.at && then.sha256 != now.sha256 => {
+                held.push(Text::ApprovalOfOtherAudio { clip: clip.id.to_string(), at: now.at });
+                clip.approved_by = None;
+            }
+            _ => {
+                known.insert(clip.id.to_string(), now);
+            }
+        }
+    }
+    if known != before
+        && let Ok(text) = serde_json::to_vec_pretty(&known)
+    {
+        let part = memory.with_extension("part");
+        let _ = fs::write(&part, text).and_then(|()| fs::rename(&part, memory));
+    }
+    held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(sha256: &str, at: &str) -> List {
+        let text = format!(
+            "[[clips]]\nid = \"tin\"\nfile = \"tin.mp3\"\ntitle = \"Tin\"\nkind = \"ban_tin\"\napproved_by = \"A\"\napproved_at = \"{at}\"\n"
+        );
+        let mut list = read_list(text.as_bytes(), Form::Local).value.unwrap();
+        list.clips[0].sha256 = Some(sha256.into());
+        list
+    }
+
+    #[test]
+    fn audio_that_changed_after_its_approval_needs_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = folder.path().join("approvals.json");
+        let mut first = list("aa", "2022-09-30");
+        assert!(hold_approvals(&mut first, &memory).is_empty() && first.clips[0].is_approved());
+        let mut changed = list("bb", "2022-09-30");
+        assert_eq!(hold_approvals(&mut changed, &memory).len(), 1);
+        assert!(!changed.clips[0].is_approved());
+        let mut again = list("bb", "2022-10-02");
+        assert!(hold_approvals(&mut again, &memory).is_empty() && again.clips[0].is_approved());
+    }
 }

@@ -325,6 +325,8 @@ pub enum EventKind {
     Resume,
     /// The wall clock jumped.
     ClockStep,
+    /// A person set the wall clock, or vouched for it.
+    ClockSet,
     /// A config came into force or was refused.
     Config,
     /// A list came into force.
@@ -402,6 +404,12 @@ pub enum Write {
     ForgetSession {
         /// As above.
         key: String,
+    },
+    /// Removes rows from the oldest end of the chain, after a row that says so: whole days, planned before this
+    /// moment, and only what has been exported. Nothing when there is none.
+    Prune {
+        /// What was planned at or after this moment stays.
+        before: Wall,
     },
     /// A named value outside the chain, as the moment up to which sessions have been fixed.
     Set {

@@ -413,7 +413,7 @@ enum Content {
 }
 
 /// Rows that could not be kept while the log could not be written (invariant 2), as a `repair` row tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Default)]
 pub struct Lost {
     /// How many airing rows.
     #[serde(default)]
@@ -424,6 +424,9 @@ pub struct Lost {
     /// The latest.
     #[serde(default)]
     pub lost_to: Wall,
+    /// Numbers of rows that a damaged database lost, from and to, both included.
+    #[serde(default)]
+    pub missing: Vec<(u64, u64)>,
 }
 
 /// What a `prune` row says of the rows that were removed from the oldest end (invariant 3).
@@ -535,6 +538,8 @@ pub struct Tally {
     pub items: u64,
     /// Airing rows that the log says it lost, with a `repair` row that tells.
     pub lost: u64,
+    /// Numbers of rows that a damaged database lost, where they lack and a `repair` row tells.
+    pub missing: Vec<(u64, u64)>,
     /// Number of the first row.
     pub first_seq: Option<u64>,
     /// Number of the last row.
@@ -564,6 +569,8 @@ pub struct Checker {
     seen: HashSet<Mark>,
     awaited: HashMap<Mark, Awaited>,
     lost: Vec<Lost>,
+    /// Numbers that lack between two rows: from, to.
+    holes: Vec<(u64, u64)>,
     breaks: Vec<Break>,
     broken: u64,
 }
@@ -582,6 +589,7 @@ impl Checker {
             seen: HashSet::new(),
             awaited: HashMap::new(),
             lost: Vec::new(),
+            holes: Vec::new(),
             breaks: Vec::new(),
             broken: 0,
         }
@@ -609,8 +617,14 @@ impl Checker {
         let seq = row.seq.unwrap_or(expected.unwrap_or(self.tally.rows));
         // One finding a row: the first, in the order in which one fault causes the next.
         let mut rule = row.broken;
+        let mut hole = None;
         if rule.is_none() {
             rule = match expected {
+                // A later row may tell of it.
+                Some(e) if self.whole && seq > e => {
+                    hole = Some((e, seq - 1));
+                    None
+                }
                 Some(e) if self.whole && seq != e || seq < e => Some(Rule::Number { expected: e }),
                 None if self.whole && seq == 1 && row.prev_hash != Some([0; 32]) => Some(Rule::Link),
                 _ => None,
@@ -658,8 +672,9 @@ impl Checker {
             Content::Event => self.tally.events += 1,
             Content::Nothing => {}
         }
-        if let Some(rule) = rule {
-            self.breaks(seq, rule);
+        match rule {
+            Some(rule) => self.breaks(seq, rule),
+            None => self.holes.extend(hole),
         }
         if self.tally.first_seq.is_none() {
             self.tally.first_seq = Some(seq);
@@ -695,15 +710,27 @@ impl Checker {
     /// (`slot_source/slot/session start`) or a `repair` row tells that rows of that time were lost.
     /// Findings in rows come first, in order, then the plans' missing outcomes, which may follow from them.
     pub fn finish<'s>(mut self, open: impl IntoIterator<Item = &'s str>) -> Verdict {
-        if let Some(first) = self.tally.first_seq.filter(|first| self.from_start && *first > 1) {
+        let told: Vec<(u64, u64)> = self.lost.iter().flat_map(|l| l.missing.iter().copied()).collect();
+        if let Some(first) = self.tally.first_seq.filter(|_| self.from_start) {
             // The last prune row tells of them all: pruning goes on from where it was.
-            let told = self.pruned.as_ref().is_some_and(|p| {
-                p.last_seq.checked_add(1) == Some(first)
-                    && unhex32(&p.last_hash).is_some_and(|h| Some(h) == self.first_prev)
-            });
-            if !told {
+            let begin = self.pruned.as_ref().map_or(1, |p| p.last_seq.saturating_add(1));
+            let hangs = self.pruned.as_ref().is_none_or(|p| unhex32(&p.last_hash) == self.first_prev);
+            if first > begin {
+                self.holes.insert(0, (begin, first - 1));
+            } else if first != begin || !hangs {
                 self.broken += 1;
                 self.breaks.insert(0, Break { seq: first, rule: Rule::Number { expected: 1 } });
+            }
+        }
+        let of_start = self.holes.first().copied().filter(|h| Some(h.1.saturating_add(1)) == self.tally.first_seq);
+        for (from, to) in std::mem::take(&mut self.holes) {
+            if told.iter().any(|(a, b)| *a <= from && to <= *b) {
+                self.tally.missing.push((from, to));
+            } else {
+                self.broken += 1;
+                let at = self.breaks.partition_point(|b| b.seq <= to);
+                let expected = if of_start == Some((from, to)) { 1 } else { from };
+                self.breaks.insert(at, Break { seq: to.saturating_add(1), rule: Rule::Number { expected } });
             }
         }
         let open: HashSet<Mark> = open.into_iter().map(mark).collect();
@@ -716,6 +743,13 @@ impl Checker {
                 .iter_mut()
                 .find(|l| l.lost > 0 && a.planned_at.is_some_and(|at| l.lost_from <= at && at <= l.lost_to));
             told.map(|l| l.lost -= 1).is_none()
+        });
+        // An outcome that lacks may be in a hole behind its plan; a hole holds no more of them than it has rows.
+        let mut room: Vec<(u64, u64)> =
+            told.iter().map(|(a, b)| (*b, b.saturating_sub(*a).saturating_add(1))).collect();
+        missing.retain(|a| {
+            let hole = room.iter_mut().find(|(end, rows)| *rows > 0 && a.session_seq < *end);
+            hole.map(|(_, rows)| *rows -= 1).is_none()
         });
         missing.sort_unstable_by_key(|a| (a.session_seq, a.item));
         for a in missing {
@@ -832,9 +866,9 @@ mod tests {
         let rules: Vec<_> = run(None, &[]).breaks.into_iter().map(|b| (b.seq, b.rule)).collect();
         assert_eq!(rules, [(1, Rule::NoOutcome { item: 2 }), (1, Rule::NoOutcome { item: 3 })]);
         assert_eq!(run(None, &["local/sang/t"]).broken, 0);
-        assert_eq!(run(Some(Lost { lost: 2, lost_from: Wall(2), lost_to: Wall(3) }), &[]).broken, 0);
-        assert_eq!(run(Some(Lost { lost: 1, lost_from: Wall(2), lost_to: Wall(3) }), &[]).broken, 1);
-        assert_eq!(run(Some(Lost { lost: 9, lost_from: Wall(3), lost_to: Wall(3) }), &[]).broken, 1);
+        assert_eq!(run(Some(Lost { lost: 2, lost_from: Wall(2), lost_to: Wall(3), ..Lost::default() }), &[]).broken, 0);
+        assert_eq!(run(Some(Lost { lost: 1, lost_from: Wall(2), lost_to: Wall(3), ..Lost::default() }), &[]).broken, 1);
+        assert_eq!(run(Some(Lost { lost: 9, lost_from: Wall(3), lost_to: Wall(3), ..Lost::default() }), &[]).broken, 1);
     }
 
     #[test]

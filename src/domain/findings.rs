@@ -201,17 +201,20 @@ impl LineIndex {
 pub struct Reading<T> {
     /// What was read; none when an error stands.
     pub value: Option<T>,
+    /// What could be made of it all the same, to look for more mistakes in; nothing may run with it.
+    pub draft: Option<T>,
     /// Everything found, in the order of the file.
     pub findings: Vec<Finding>,
 }
 
 impl<T> Reading<T> {
-    /// Sorts the findings and drops the value when one of them refuses it.
+    /// Sorts the findings and makes the value a mere draft when one of them refuses it.
     pub fn settle(value: Option<T>, mut findings: Vec<Finding>) -> Reading<T> {
         findings.sort_by_key(|f| (f.span.start, f.severity));
         findings.dedup();
         let refused = findings.iter().any(|f| f.severity == Severity::Error);
-        Reading { value: value.filter(|_| !refused), findings }
+        let (value, draft) = if refused { (None, value) } else { (value, None) };
+        Reading { value, draft, findings }
     }
 }
 

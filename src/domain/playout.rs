@@ -8,12 +8,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::airing::{EventKind, Reason, Write};
-use crate::domain::schedule::{ClipFacts, FIX_AHEAD_MS, Programme, Session, Walk};
+use crate::domain::schedule::{ClipFacts, EmergencyOrder, FIX_AHEAD_MS, Programme, Session, Walk};
 use crate::domain::stage::{Absence, Begin, Decision, Light, Stage, Stop, event};
 use crate::domain::time::{Now, SECOND_MS, Wall, Zone};
 
 /// The plan is looked at again at least so often, milliseconds: a timer that fails must not silence the station.
 pub const LOOK_AGAIN_MS: i64 = 30 * SECOND_MS;
+
+/// From deciding an unforeseen sound to hearing it when no amplifier has to be switched on, milliseconds: the time
+/// the device takes to open.
+pub const LEAD_MS: i64 = 400;
 
 /// A difference between wall and boot time of this size is a step of the wall clock, milliseconds.
 const STEP_MS: i64 = 500;
@@ -26,6 +30,9 @@ const NOTE_EVERY_MS: i64 = 5 * SECOND_MS;
 
 /// So many sessions are remembered as planned, so that no step of the clock makes them air twice.
 const REMEMBERED_SESSIONS: usize = 32_768;
+
+/// The name under which the log keeps an [`Absence`] that is not settled yet.
+pub const UNSETTLED: &str = "unsettled_absence";
 
 /// What the machine is told of its surroundings once.
 #[derive(Clone, Debug)]
@@ -155,6 +162,13 @@ pub enum Event {
         /// Who.
         by: Option<String>,
     },
+    /// A person sends an emergency: answered with `SOURCE/ID` of it.
+    Emergency {
+        /// Returned with the answer.
+        token: u64,
+        /// What.
+        order: EmergencyOrder,
+    },
     /// An event row of an edge: a list, an alarm, a config.
     Note(Write),
     /// The program is to end: what sounds is ended, nothing begins any more.
@@ -202,11 +216,11 @@ pub enum Action {
         /// The airing, when it begins.
         airing_id: Option<String>,
     },
-    /// The answer to a manual play.
+    /// The answer to a manual play or an emergency by hand.
     Answer {
         /// As given.
         token: u64,
-        /// The airing, or why not.
+        /// The airing, or the emergency's `SOURCE/ID`, or why not.
         result: Result<String, PlayRefusal>,
     },
     /// Call `step` again then, or earlier.
@@ -355,7 +369,7 @@ impl Playout {
             output: &self.settings.output,
             clock: now.clock,
             live_from: now.wall(),
-            lead_ms: self.settings.lead_ms,
+            lead_ms: if self.amplifier { self.settings.lead_ms.min(LEAD_MS) } else { self.settings.lead_ms },
             armed,
             ideal: self.settings.ideal,
             faults: &self.faults,
@@ -406,7 +420,7 @@ impl Playout {
         let mut actions = Vec::new();
         match event {
             Event::Programme(programme) => self.waiting_programme = Some(programme),
-            Event::Play { token, .. } => {
+            Event::Play { token, .. } | Event::Emergency { token, .. } => {
                 let result = Err(PlayRefusal::Forbidden(Reason::ClockUnknown));
                 actions.push(Action::Answer { token, result });
             }
@@ -418,7 +432,14 @@ impl Playout {
                 self.stage.stop = None;
                 actions.push(Action::Write(vec![event_row(EventKind::Resume, now.wall(), by), self.save()]));
             }
-            Event::Note(write) => actions.push(Action::Write(vec![write])),
+            Event::Note(write) => {
+                let mut writes = vec![write];
+                if let Some((absence, _)) = &self.past {
+                    // The next start may find this run over before anybody knew the time.
+                    writes.push(unsettled(Some(*absence)));
+                }
+                actions.push(Action::Write(writes));
+            }
             Event::ShutDown => {
                 actions.push(Action::Write(vec![event_row(EventKind::Shutdown, now.wall(), None), self.save()]));
             }
@@ -433,6 +454,9 @@ impl Playout {
         let wall = now.wall();
         let untrusted_before = !first.clock.trusted();
         if let Some((absence, noted)) = self.past.take() {
+            if !self.settings.ideal {
+                out.push(Decision::Write(unsettled(None)));
+            }
             let armed = Vec::new();
             let mut stage = std::mem::replace(&mut self.stage, Stage::new(wall));
             stage.now = stage.now.min(wall);
@@ -584,6 +608,13 @@ impl Playout {
                     result.map_err(PlayRefusal::Forbidden)
                 };
                 actions.push(Action::Answer { token, result });
+            }
+            Event::Emergency { token, order } => {
+                let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
+                let result = stage.play_emergency(order, &self.light(now, &armed), out);
+                self.stage = stage;
+                self.changed = true;
+                actions.push(Action::Answer { token, result: result.map_err(PlayRefusal::Forbidden) });
             }
             Event::Note(write) => out.push(Decision::Write(write)),
             Event::ShutDown => {
@@ -783,6 +814,11 @@ impl Playout {
         let latest = if self.settings.ideal { Wall(i64::MAX) } else { wall + LOOK_AGAIN_MS };
         next.clamp(wall + 1, latest)
     }
+}
+
+/// The absence before a run that has not known the time so far: `UNSETTLED` in the log.
+fn unsettled(absence: Option<Absence>) -> Write {
+    Write::Set { name: UNSETTLED.into(), value: serde_json::to_value(absence).unwrap_or_default() }
 }
 
 fn intent(begin: &Begin, zone: Zone) -> Write {

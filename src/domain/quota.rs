@@ -138,17 +138,30 @@ pub struct Short {
 }
 
 impl Short {
-    /// The sentence for people.
-    pub fn text(&self) -> Text {
-        let name = match &self.topic {
+    fn name(&self) -> String {
+        match &self.topic {
             None => self.title.clone(),
             Some(topic) => format!("{} ({topic})", self.title),
-        };
-        let (date, planned, quota) = (self.date.format("%d/%m/%Y").to_string(), self.planned, self.quota);
-        match self.days {
-            1 => Text::QuotaShort { campaign: name, date, planned, quota },
-            days => Text::QuotaShortDays { campaign: name, date, planned, quota, days },
         }
+    }
+
+    fn shown_date(&self) -> String {
+        self.date.format("%d/%m/%Y").to_string()
+    }
+
+    /// The sentence for people.
+    pub fn text(&self) -> Text {
+        let (campaign, date, planned, quota) = (self.name(), self.shown_date(), self.planned, self.quota);
+        match self.days {
+            1 => Text::QuotaShort { campaign, date, planned, quota },
+            days => Text::QuotaShortDays { campaign, date, planned, quota, days },
+        }
+    }
+
+    /// The daemon's alarm: the sentence with what to do.
+    pub fn alarm(&self) -> Text {
+        let (campaign, date, planned, quota) = (self.name(), self.shown_date(), self.planned, self.quota);
+        Text::QuotaShortAlarm { campaign, date, planned, quota, days: self.days }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::domain::playlist::{
     Clip, ClipKind, Dates, Item, LOCAL, List, Offer, Priority, Ref, Skip, SlotKind, Start, What, Withdrawn,
 };
 use crate::domain::text::{Text, length_words};
-use crate::domain::time::{QuietHours, SECOND_MS, Wall, Zone};
+use crate::domain::time::{HOUR_MS, QuietHours, SECOND_MS, Wall, Zone};
 
 /// A session's plan is fixed so long before its start, milliseconds (invariant 6).
 pub const FIX_AHEAD_MS: i64 = 60 * SECOND_MS;
@@ -167,6 +167,31 @@ pub struct EmergencyPlan {
     pub since: Wall,
     /// Gain without daypart, dB.
     pub gain_db: f64,
+    /// Who ordered it, when a person did and not a list: it stays whatever lists come, and ends with a plain stop.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// Silence between two soundings of an emergency that does not say, milliseconds (rule R4).
+pub const EMERGENCY_GAP_MS: i64 = 10 * SECOND_MS;
+/// An emergency by hand that does not say until when is worth sending for so long, milliseconds.
+pub const EMERGENCY_FOR_MS: i64 = HOUR_MS;
+
+/// What a person orders who sends an emergency by hand.
+#[derive(Clone, Debug)]
+pub struct EmergencyOrder {
+    /// The clip.
+    pub clip: Arc<ClipFacts>,
+    /// No sounding is planned at or after.
+    pub until: Wall,
+    /// Soundings in a round.
+    pub repeat: u32,
+    /// Silence between two, milliseconds.
+    pub gap_ms: i64,
+    /// From round to round, milliseconds; none: one round.
+    pub every_ms: Option<i64>,
+    /// Who.
+    pub by: String,
 }
 
 /// Where a withdrawal points, resolved.
@@ -443,6 +468,7 @@ impl Programme {
                     every_ms: e.every_ms,
                     passes_quiet: *passes,
                     since: e.since.unwrap_or(in_force.since),
+                    by: None,
                 }
             })
         });
@@ -477,6 +503,26 @@ impl Programme {
     /// Every clip that some list has.
     pub fn clips(&self) -> impl Iterator<Item = &Arc<ClipFacts>> {
         self.clips.values()
+    }
+
+    /// The plan of an emergency that a person orders at `from`, under an id of the local list.
+    pub fn by_hand(&self, id: Arc<str>, from: Wall, order: EmergencyOrder) -> EmergencyPlan {
+        EmergencyPlan {
+            source: LOCAL.into(),
+            id,
+            clip_source: order.clip.source.clone(),
+            clip_id: order.clip.id.clone(),
+            gain_db: self.config.output.gain_db + order.clip.gain_db,
+            clip: Some(order.clip),
+            from,
+            until: order.until,
+            repeat: order.repeat.max(1),
+            gap_ms: order.gap_ms,
+            every_ms: order.every_ms,
+            passes_quiet: self.config.local.as_ref().is_some_and(|l| l.emergency),
+            since: from,
+            by: Some(order.by),
+        }
     }
 
     /// Gain of what is played by hand at `at`: station, daypart and clip, dB.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::airing::{Airing, Entry, Reason, Write};
 use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Settings};
-use crate::domain::schedule::Programme;
+use crate::domain::schedule::{EMERGENCY_GAP_MS, EmergencyOrder, Programme};
 use crate::domain::stage::{Absence, Stop};
 use crate::domain::time::{ClockState, Now, Wall};
 
@@ -57,6 +57,15 @@ pub enum Incident {
     ClipBack(String),
     /// A person plays a clip, `SOURCE/ID`.
     Play(String),
+    /// A person sends a clip, `SOURCE/ID`, as an emergency.
+    Emergency {
+        /// The clip.
+        clip: String,
+        /// It is still worth sending so long, milliseconds.
+        for_ms: i64,
+        /// From round to round, milliseconds; none: one round.
+        every_ms: Option<i64>,
+    },
 }
 
 impl Incident {
@@ -65,7 +74,7 @@ impl Incident {
     fn happens_to_a_box_that_is_off(&self, back: Wall) -> bool {
         match self {
             Incident::Away(_, until) | Incident::Stall(until) => *until > back,
-            Incident::Stop { .. } | Incident::Resume | Incident::Play(_) => false,
+            Incident::Stop { .. } | Incident::Resume | Incident::Play(_) | Incident::Emergency { .. } => false,
             _ => true,
         }
     }
@@ -112,11 +121,6 @@ struct World {
     wake: Wall,
     played: u64,
     planned: Vec<(Wall, Arc<str>, Arc<str>)>,
-}
-
-fn graver(a: Absence, b: Absence) -> Absence {
-    let order = [Absence::PowerOff, Absence::Crashed, Absence::ShutDown, Absence::ClockUnknown];
-    order.into_iter().find(|x| *x == a || *x == b).unwrap_or(a)
 }
 
 fn settings() -> Settings {
@@ -171,7 +175,7 @@ impl World {
                 let noted_ms = match playout.unsettled() {
                     // Nobody knew the time since the last absence: it is all one, for the graver reason.
                     Some((before, noted)) => {
-                        absence = graver(absence, before);
+                        absence = absence.graver(before);
                         noted.clone()
                     }
                     None => {
@@ -252,6 +256,15 @@ impl World {
                     self.played += 1;
                     let (token, number) = (self.played, self.played);
                     self.step(truth, Event::Play { token, clip, number, by: None });
+                }
+            }
+            Incident::Emergency { clip, for_ms, every_ms } => {
+                if let Some(clip) = self.programme.clip(&clip).cloned() {
+                    let until = self.now(truth).wall() + for_ms;
+                    let (by, gap_ms) = (OUTPUT.to_owned(), EMERGENCY_GAP_MS);
+                    let order = EmergencyOrder { clip, until, repeat: 1, gap_ms, every_ms, by };
+                    self.played += 1;
+                    self.step(truth, Event::Emergency { token: self.played, order });
                 }
             }
         }

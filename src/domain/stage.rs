@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::airing::{
     Airing, Entry, EventKind, EventRow, Kind, Outcome, Reason, SessionRow, SessionRowItem, Write,
 };
-use crate::domain::playlist::{Priority, SlotKind, Start};
-use crate::domain::schedule::{ClipFacts, EmergencyPlan, Planned, Programme, Session, session_key};
+use crate::domain::playlist::{LOCAL, Priority, SlotKind, Start};
+use crate::domain::schedule::{ClipFacts, EmergencyOrder, EmergencyPlan, Planned, Programme, Session, session_key};
 use crate::domain::time::{ClockState, SECOND_MS, Wall};
 
 /// An item that is due may still begin within its second (rule R6: missed when its second has passed).
@@ -105,6 +105,12 @@ pub enum Absence {
 }
 
 impl Absence {
+    /// The graver of two: after several absences between which nobody knew the time, all of it counts as that.
+    pub fn graver(self, other: Absence) -> Absence {
+        let order = [Absence::PowerOff, Absence::Crashed, Absence::ShutDown, Absence::ClockUnknown];
+        order.into_iter().find(|x| *x == self || *x == other).unwrap_or(self)
+    }
+
     fn cause(self) -> Causes {
         let mut causes = Causes::default();
         match self {
@@ -496,6 +502,9 @@ pub struct Stage {
     /// Which emergency the round belongs to.
     round_of: Option<(Arc<str>, Arc<str>)>,
     emergencies: Vec<EmergencyRun>,
+    /// How many emergencies people have ordered by hand.
+    #[serde(default)]
+    by_hand: u64,
     manual: Option<Box<Run>>,
     /// What sounds.
     pub voice: Option<Voice>,
@@ -524,6 +533,7 @@ impl Stage {
             round: None,
             round_of: None,
             emergencies: Vec::new(),
+            by_hand: 0,
             manual: None,
             voice: None,
             dying: Vec::new(),
@@ -646,6 +656,9 @@ impl Stage {
                 },
             });
         }
+        // What a person ordered is no list's to end.
+        let by_hand = |e: &EmergencyRun| e.plan.by.is_some() && !e.finished;
+        emergencies.extend(std::mem::take(&mut self.emergencies).into_iter().filter(by_hand));
         self.emergencies = emergencies;
     }
 
@@ -903,11 +916,10 @@ impl Stage {
         } else if enough && !item.device_lost {
             (Outcome::Aired, None)
         } else {
-            // Too little, and nobody said why: the decoder gave less than the clip promised.
+            // Too little, and nobody said why: the file was verified, so the machine was too slow for its output.
             let reason = match item.hole {
                 Some(reason) => reason,
-                None if item.device_lost => Reason::DeviceLost,
-                None => Reason::ClipBad,
+                None => Reason::DeviceLost,
             };
             (begun_outcome(reason), Some(reason))
         };
@@ -1273,6 +1285,7 @@ impl Stage {
             Kind::Emergency,
         );
         run.passes_quiet = plan.passes_quiet;
+        run.by = plan.by.clone();
         run.id_start = e.first.unwrap_or(start);
         // Names tell seconds apart, no less: two that begin in the same one share their numbers.
         let same_second = |first: Wall| first.0.div_euclid(SECOND_MS) == run.id_start.0.div_euclid(SECOND_MS);
@@ -1705,6 +1718,75 @@ impl Stage {
         Ok(id)
     }
 
+    /// A person orders an emergency. It begins at once, or when the round that has the air is over. Answers
+    /// `SOURCE/ID` of it, or the reason when it is forbidden; the rows are written either way.
+    pub fn play_emergency(
+        &mut self,
+        order: EmergencyOrder,
+        light: &Light,
+        out: &mut Vec<Decision>,
+    ) -> Result<String, Reason> {
+        let at = self.now.max(light.live_from);
+        let taken = |id: &str| light.programme.emergencies.iter().any(|e| &*e.source == LOCAL && &*e.id == id);
+        let id = loop {
+            self.by_hand += 1;
+            let id = format!("khan-cap-{}", self.by_hand);
+            if !taken(&id) {
+                break id;
+            }
+        };
+        let key = format!("{LOCAL}/{id}");
+        let plan = light.programme.by_hand(id.into(), at, order);
+        let index = self.emergencies.len();
+        self.emergencies.push(EmergencyRun {
+            plan,
+            first: None,
+            next_round: at,
+            soundings: 0,
+            finished: false,
+            causes: Causes::default(),
+            bad: None,
+            before: None,
+        });
+        let probe = self.emergency_run(index, at + light.lead_ms, light.programme);
+        let planned = &probe.session.items[0];
+        let mut causes = self.causes_for(&probe, 0, at, light);
+        // Another one's round is waited for; the speaker and the amplifier are tried anew.
+        for reason in [Reason::Emergency, Reason::DeviceLost, Reason::HookFailed] {
+            causes.0 &= !(1 << reason as u32);
+        }
+        planned.forbidden.into_iter().chain(light.fault_of(planned)).for_each(|r| causes.add(r));
+        if light.clock == ClockState::Unknown {
+            causes.add(Reason::ClockUnknown);
+        }
+        if causes.any() {
+            let e = &mut self.emergencies[index];
+            (e.causes, e.finished) = (causes, true);
+            self.emergency_never_sounded(index, light, out);
+            self.emergencies.truncate(index);
+            return Err(causes.verdict().1);
+        }
+        if self.round.is_none() {
+            self.start_round(index, at, light, out);
+        }
+        Ok(key)
+    }
+
+    /// A plain stop ends for good what a person ordered by hand.
+    fn end_by_hand(&mut self, light: &Light, out: &mut Vec<Decision>) {
+        for index in 0..self.emergencies.len() {
+            let e = &mut self.emergencies[index];
+            if e.plan.by.is_none() || e.finished {
+                continue;
+            }
+            e.finished = true;
+            e.causes.add(Reason::Stopped);
+            if e.first.is_none() {
+                self.emergency_never_sounded(index, light, out);
+            }
+        }
+    }
+
     /// The audio of a clip, `SOURCE/ID`, turned out missing or broken, or is there again.
     pub fn clip_fault(&mut self, clip: &str, fault: Option<Reason>) {
         let same = |p: &Planned| p.clip_id.as_ref().is_some_and(|id| clip == format!("{}/{id}", p.source));
@@ -1741,6 +1823,9 @@ impl Stage {
     pub fn stop(&mut self, stop: Stop, light: &Light, out: &mut Vec<Decision>) {
         let emergency_passes = stop.but_emergency;
         self.stop = Some(stop);
+        if !emergency_passes {
+            self.end_by_hand(light, out);
+        }
         let spared = emergency_passes && self.voice.as_ref().is_some_and(|v| v.run == RunName::Round);
         if !spared {
             self.cut_voice(self.now, Reason::Stopped, light, out);

@@ -70,10 +70,12 @@ pub fn check_station(
     if local.is_some() || config.local.is_none() {
         // A list that is refused for now has no places: its own findings say what to do.
         checker.offers();
-        checker.quotas();
     }
     checker.gains();
     checker.permissions();
+    if local.is_some() || config.local.is_none() {
+        checker.quotas();
+    }
     let mut found = checker.found;
     found.sort_by_key(|(role, f)| (*role, f.span.start, f.severity));
     found
@@ -322,9 +324,9 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Campaigns that cannot reach their quota. Where an offer has no place at all, that has been said already.
+    /// Campaigns that cannot reach their quota: looked at when nothing else is wrong, since it would follow from that.
     fn quotas(&mut self) {
-        if self.found.iter().any(|(_, f)| f.code == "offer_without_place") {
+        if self.found.iter().any(|(_, f)| f.severity != Severity::Advice) {
             return;
         }
         let facts = |held: &Held<'a>| -> Vec<CampaignFacts> {

@@ -516,6 +516,45 @@ sentences! {
     VerifyLost { lost: u64 } =>
         "lưu ý: {lost} lượt phát không ghi được khi ổ đĩa hỏng, có dòng sự kiện nói rõ",
         "note: {lost} airings could not be kept while the disk failed, a row of the log says so";
+    /// Rows that a damaged database lost.
+    VerifyMissing { rows: String } =>
+        "lưu ý: nhật ký từng hỏng và đã được sửa: mất dòng {rows}, có dòng sự kiện nói rõ",
+        "note: the log was damaged and mended: rows {rows} are lost, a row of the log says so";
+    /// What a signature says.
+    VerifySigned { key: String, words: String } =>
+        "chữ ký đúng, khóa {key}: {words}", "the signature is right, key {key}: {words}";
+    /// A finding.
+    VerifySignatureBad { file: String, why: String } =>
+        "HỎNG: chữ ký \"{file}\" không đúng với tệp này và khóa này: {why}",
+        "BROKEN: the signature \"{file}\" does not fit this file and this key: {why}";
+    /// A finding.
+    VerifySignedOther { field: String } =>
+        "HỎNG: chữ ký ghi {field} khác với tệp", "BROKEN: the signature names another {field} than the file";
+    /// There is a signature, but no key to check it with.
+    VerifySignatureUnchecked { file: String } =>
+        "lưu ý: chưa kiểm tra chữ ký \"{file}\"; thêm --key và tệp khóa công khai của máy (device.pub)",
+        "note: the signature \"{file}\" was not checked; add --key and the box's public key (device.pub)";
+    /// `--key` with nothing to check.
+    VerifyNoSignature { file: String } =>
+        "HỎNG: không có chữ ký \"{file}\" để kiểm tra", "BROKEN: there is no signature \"{file}\" to check";
+    /// `--key` names no key.
+    VerifyKeyUnreadable { file: String, why: String } =>
+        "không đọc được khóa công khai \"{file}\": {why}", "cannot read the public key \"{file}\": {why}";
+    /// `--key` without a file.
+    VerifyKeyAlone {} =>
+        "--key chỉ dùng khi kiểm tra một tệp đã xuất", "--key is for an exported file";
+    /// `--sign` without a file.
+    ExportSignNeedsFile {} =>
+        "--sign cần -o TỆP: chữ ký nằm ở tệp bên cạnh, TỆP.minisig",
+        "--sign needs -o FILE: the signature is a file beside it, FILE.minisig";
+    /// The device's own key.
+    DeviceKeyFails { file: String, why: String } =>
+        "không tạo hoặc đọc được khóa ký của máy \"{file}\": {why}",
+        "cannot make or read the box's signing key \"{file}\": {why}";
+    /// What was exported cannot be noted, so that nothing is pruned.
+    ExportNotNoted { why: String } =>
+        "lưu ý: tệp đã xuất xong, nhưng không ghi lại được là đã xuất, nên chưa dòng cũ nào được dọn: {why}",
+        "note: the file is written, but that it was exported could not be noted, so no old rows are removed: {why}";
     /// Sounds that have no row yet.
     VerifyIntents { intents: u64 } =>
         "lưu ý: {intents} lượt đang phát hoặc dở dang, sẽ có kết quả khi phát xong hoặc khi khởi động lại",
@@ -592,6 +631,10 @@ sentences! {
     QuotaShortDays { campaign: String, date: String, planned: u32, quota: u32, days: u32 } =>
         "không đạt chỉ tiêu trong {days} ngày: \"{campaign}\" từ ngày {date} chỉ có {planned} lượt phát trong lịch, chỉ tiêu {quota}",
         "quota out of reach on {days} days: \"{campaign}\" from {date} has {planned} airings planned, the quota is {quota}";
+    /// The alarm of the daemon.
+    QuotaShortAlarm { campaign: String, date: String, planned: u32, quota: u32, days: u32 } =>
+        "không đạt chỉ tiêu trong {days} ngày: \"{campaign}\" từ ngày {date} chỉ có {planned} lượt phát trong lịch, chỉ tiêu {quota}\n  Thêm {{ offers = \"priority\" }} vào một buổi phát của ngày ấy trong local.toml, rồi chạy: loaxa check",
+        "quota out of reach on {days} days: \"{campaign}\" from {date} has {planned} airings planned, the quota is {quota}\n  Add {{ offers = \"priority\" }} to a session of that day in local.toml, then run: loaxa check";
     /// What helps.
     QuotaMore {} =>
         "thêm {{ offers = \"priority\" }} vào một buổi phát của ngày ấy trong local.toml, hoặc báo đơn vị gửi tăng sessions_per_day",
@@ -988,6 +1031,10 @@ sentences! {
         "the name \"{name}\" in [output] device is not in the list";
 
     // ---- the daemon (daemon/, edge/control.rs)
+    /// Approved audio was replaced.
+    ApprovalOfOtherAudio { clip: String, at: String } =>
+        "bài \"{clip}\" đã bị thay tệp sau khi duyệt ({at}): chưa được duyệt lại nên không phát\n  Duyệt tệp mới rồi sửa approved_at trong local.toml",
+        "the audio of \"{clip}\" was replaced after its approval ({at}): not approved again, so not aired\n  Have the new file approved and change approved_at in local.toml";
     /// A part of the daemon does not start.
     StartFails { what: String, why: String } =>
         "không khởi động được phần \"{what}\": {why}",
@@ -1022,8 +1069,36 @@ sentences! {
         "{source}: list {serial} came into force at {at}";
     /// The clock cannot be believed.
     ClockUnknown {} =>
-        "Chưa phát: chưa có giờ chính xác\n  Nối mạng để lấy giờ, hoặc lắp đồng hồ có pin rồi đặt trust = \"rtc\"",
-        "Not playing: the time is not known\n  Connect the network, or fit a battery-backed clock and set trust = \"rtc\"";
+        "Chưa phát: chưa có giờ chính xác\n  Nối mạng để lấy giờ, hoặc đặt giờ bằng tay: sudo loaxa clock set GIỜ --by TÊN; lắp đồng hồ có pin thì đặt trust = \"rtc\"",
+        "Not playing: the time is not known\n  Connect the network, or set the clock by hand: sudo loaxa clock set TIME --by NAME; with a battery-backed clock set trust = \"rtc\"";
+    /// The clock leapt on, and is looked at again.
+    ClockLeaptOn { length: String } =>
+        "Chưa phát: đồng hồ của máy vừa nhảy tới {length}\n  Máy chờ mười phút rồi xem lại. Nếu giờ mới đúng: sudo loaxa clock set GIỜ --by TÊN",
+        "Not playing: the machine's clock leapt forward by {length}\n  It is looked at again after ten minutes. If the new time is right: sudo loaxa clock set TIME --by NAME";
+    /// The clock leapt back, and is looked at again.
+    ClockLeaptBack { length: String } =>
+        "Chưa phát: đồng hồ của máy vừa nhảy lùi {length}\n  Máy chờ mười phút rồi xem lại. Nếu giờ mới đúng: sudo loaxa clock set GIỜ --by TÊN",
+        "Not playing: the machine's clock leapt back by {length}\n  It is looked at again after ten minutes. If the new time is right: sudo loaxa clock set TIME --by NAME";
+    /// `clock set` without a name.
+    ClockNeedsName {} =>
+        "không đặt giờ: chưa ghi tên người chịu trách nhiệm về giờ\n  Thêm --by \"Họ tên\"",
+        "the clock is not set: nobody's name vouches for it\n  Add --by \"NAME\"";
+    /// `clock set` to what has certainly passed.
+    ClockBelowFloor { floor: String } =>
+        "không đặt giờ: giờ ấy sớm hơn {floor}, là lúc chắc chắn đã qua\n  Xem lại ngày, tháng, năm",
+        "the clock is not set: that is before {floor}, which has certainly passed\n  Look at day, month and year again";
+    /// The machine's clock shows something else than what it was set to.
+    ClockNotSet {} =>
+        "đồng hồ của máy không chỉ giờ vừa đặt\n  Có chương trình khác đang chỉnh giờ; xem: timedatectl",
+        "the machine's clock does not show the time it was set to\n  Another program sets it as well; see: timedatectl";
+    /// An emergency without a name.
+    EmergencyNeedsName {} =>
+        "không phát khẩn cấp: chưa ghi tên người cho phát\n  Thêm --by \"Họ tên\"",
+        "no emergency is sent: nobody's name orders it\n  Add --by \"NAME\"";
+    /// An emergency that would be over already.
+    EmergencyOver {} =>
+        "không phát khẩn cấp: thời điểm --until đã qua\n  Bỏ --until, hoặc ghi một lúc sau bây giờ",
+        "no emergency is sent: the time of --until has passed\n  Leave --until out, or write a later time";
     /// A person silenced the station.
     StoppedAlarm { since: String, by: String, days: i64 } =>
         "Đã dừng từ {since} {by} ({days} ngày)\n  Phát tiếp: loaxa resume",
@@ -1092,6 +1167,34 @@ sentences! {
     PagePlay {} => "Phát thử", "Play";
     /// Navigation.
     PageLog {} => "Nhật ký", "Log";
+    /// Navigation.
+    PageReports {} => "Báo cáo", "Reports";
+    /// Report.
+    PageReportDiary {} => "Sổ nhật ký tuần", "Diary of a week";
+    /// Report.
+    PageReportPeriod {} => "Báo cáo kỳ", "Report of a period";
+    /// Report.
+    PageReportCampaign {} => "Kết quả đợt tuyên truyền", "Result of a campaign";
+    /// Field.
+    PageReportWeek {} => "Tuần (năm-W số tuần)", "Week (year-W number)";
+    /// Field.
+    PageReportKind {} => "Loại kỳ", "Length";
+    /// Field.
+    PageReportEnding {} => "Tháng cuối của kỳ (năm-tháng)", "Last month (year-month)";
+    /// Field.
+    PageReportCalendar {} => "Theo tháng dương lịch", "Calendar months";
+    /// Choice.
+    PageReportMonth {} => "Tháng", "Month";
+    /// Choice.
+    PageReportQuarter {} => "Quý", "Quarter";
+    /// Choice.
+    PageReportHalf {} => "6 tháng", "Half a year";
+    /// Choice.
+    PageReportNine {} => "9 tháng", "Nine months";
+    /// Choice.
+    PageReportYear {} => "Năm", "Year";
+    /// Button.
+    PageReportSee {} => "Xem và in", "See and print";
     /// Skips the navigation.
     PageSkip {} => "Bỏ qua menu", "Skip navigation";
     /// The other language.
@@ -1516,6 +1619,10 @@ sentences! {
     ArgumentTime { text: String } =>
         "không hiểu thời điểm \"{text}\"\n  Viết như 2022-10-05T05:30 hoặc 2022-10-05",
         "cannot read the time \"{text}\"\n  Write it like 2022-10-05T05:30 or 2022-10-05";
+    /// An emergency for a rehearsal cannot be read.
+    BadEmergency { text: String } =>
+        "không hiểu \"{text}\"\n  Viết bài@lúc, bài@lúc..đến lúc, hoặc thêm /nhịp lặp, như bao@2022-10-08T17:06..2022-10-08T18:00/10m",
+        "cannot read \"{text}\"\n  Write CLIP@TIME, CLIP@TIME..TIME, or with /EVERY, like bao@2022-10-08T17:06..2022-10-08T18:00/10m";
     /// A stretch of time cannot be read.
     BadStretch { text: String } =>
         "không hiểu khoảng \"{text}\"\n  Viết lúc đầu..lúc cuối, như 2022-10-05T05:37..2022-10-05T05:50",
@@ -1544,6 +1651,82 @@ sentences! {
     PlayBegan { airing: String } =>
         "Đang phát ({airing})",
         "Playing ({airing})";
+    /// An emergency has begun.
+    EmergencyBegan { airing: String } =>
+        "Đang phát khẩn cấp ({airing})\n  Thôi phát hẳn: sudo loaxa stop, rồi sudo loaxa resume",
+        "The emergency is on the air ({airing})\n  To end it for good: sudo loaxa stop, then sudo loaxa resume";
+    /// Only an emergency has these.
+    OnlyForEmergency {} =>
+        "--repeat, --gap, --every và --until chỉ dùng với --emergency\n  Thêm --emergency --by \"Họ tên\"",
+        "--repeat, --gap, --every and --until go with --emergency only\n  Add --emergency --by \"NAME\"";
+    /// `clock`: the clock of the machine.
+    ClockShows { shown: String } =>
+        "Đồng hồ của máy: {shown}",
+        "The machine's clock: {shown}";
+    /// `clock`: a leap is doubted, another time counts.
+    ClockGoesBy { now: String } =>
+        "Giờ loaxa đang theo: {now}",
+        "The time that loaxa goes by: {now}";
+    /// Why the clock is believed.
+    ClockWhyAlways {} =>
+        "Tin được: bản thử (trust = \"always\")",
+        "Believed: a trial (trust = \"always\")";
+    /// Why the clock is believed.
+    ClockWhySynced {} =>
+        "Tin được: máy đang lấy giờ qua mạng",
+        "Believed: it follows the network's time";
+    /// Why the clock is believed.
+    ClockWhyRightBefore { ago: String, hold: String } =>
+        "Tin được: {ago} trước đã lấy giờ qua mạng; còn tin trong {hold} kể từ đó",
+        "Believed: it followed the network's time {ago} ago, and is believed for {hold} from then";
+    /// Why the clock is believed.
+    ClockWhyPerson { by: String, ago: String, hold: String } =>
+        "Tin được: {by} đã đặt giờ {ago} trước; còn tin trong {hold} kể từ đó",
+        "Believed: {by} set it {ago} ago, and it is believed for {hold} from then";
+    /// Why the clock is believed.
+    ClockWhyRtc {} =>
+        "Tin được: máy có đồng hồ pin (trust = \"rtc\")",
+        "Believed: the machine has a clock with a battery (trust = \"rtc\")";
+    /// Why the clock is not believed.
+    ClockWhyBelowFloor { floor: String } =>
+        "Chưa tin được: sớm hơn {floor}, là lúc chắc chắn đã qua",
+        "Not believed: it is before {floor}, which has certainly passed";
+    /// Why the clock is not believed.
+    ClockWhyLeaptOn { length: String } =>
+        "Chưa tin được: vừa nhảy tới {length}",
+        "Not believed: it leapt forward by {length}";
+    /// Why the clock is not believed.
+    ClockWhyLeaptBack { length: String } =>
+        "Chưa tin được: vừa nhảy lùi {length}",
+        "Not believed: it leapt back by {length}";
+    /// When a leap is looked at again.
+    ClockSecondLook { left: String } =>
+        "  Xem lại sau {left}; máy phải đang lấy được giờ qua mạng",
+        "  It is looked at again in {left}; the machine must follow the network's time then";
+    /// Why the clock is not believed.
+    ClockWhyTooLongAgo { ago: String, hold: String } =>
+        "Chưa tin được: lần lấy giờ gần nhất đã {ago}, quá {hold}",
+        "Not believed: the time was last right {ago} ago, longer than {hold}";
+    /// Why the clock is not believed.
+    ClockWhyNever {} =>
+        "Chưa tin được: từ khi bật máy chưa lấy được giờ",
+        "Not believed: since the machine was switched on nobody has told it the time";
+    /// The way out.
+    ClockWayOut {} =>
+        "  Nối mạng và chờ, hoặc đặt giờ bằng tay: sudo loaxa clock set 2026-10-05T05:30:00 --by \"Họ tên\"",
+        "  Connect the network and wait, or set it by hand: sudo loaxa clock set 2026-10-05T05:30:00 --by \"NAME\"";
+    /// A person set the clock.
+    ClockIsSet { now: String, until: String } =>
+        "Đã đặt giờ {now}; tin được đến {until}",
+        "The clock is set to {now}, and is believed until {until}";
+    /// Setting the clock is not permitted.
+    ClockNotPermitted {} =>
+        "không đặt được giờ: chưa có quyền\n  Chạy lại với sudo: sudo loaxa clock set GIỜ --by TÊN",
+        "cannot set the clock: not permitted\n  Run it with sudo: sudo loaxa clock set TIME --by NAME";
+    /// Setting the clock failed.
+    ClockSetFails { why: String } =>
+        "không đặt được giờ: {why}\n  Xem: timedatectl",
+        "cannot set the clock: {why}\n  See: timedatectl";
     /// A clip has ended.
     PlayedWhole { airing: String, length: String } =>
         "Đã phát đủ {length} ({airing})",

@@ -5,6 +5,8 @@
 //! nothing that has a due second ever waits for a disk: while the disk fails it keeps what was handed in, in
 //! order, and writes it when the disk heals (invariant 2).
 
+mod salvage;
+
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io::Read;
@@ -15,13 +17,14 @@ use std::time::Duration;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::domain::airing::{Entry, EventKind, EventRow, Stamp, Write, hex, seal, unhex32};
 use crate::domain::chain::{Index, Row};
 use crate::domain::report::RowFilter;
 use crate::domain::signature::URGENT;
 use crate::domain::text::Text;
-use crate::domain::time::{Clock, Wall, Zone};
+use crate::domain::time::{Clock, DAY_MS, Wall, Zone};
 
 /// The database's name inside the state folder.
 pub const FILE_NAME: &str = "loaxa.db";
@@ -129,6 +132,15 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// Whether the database itself is damaged, so that trying again is of no use.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            LogError::Sqlite { source, .. } => is_damage(source),
+            LogError::Damaged { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The sentence for people.
     pub fn text(&self) -> Text {
         let show = |p: &Path| p.display().to_string();
@@ -164,6 +176,25 @@ pub fn kernel_boot_id() -> std::io::Result<String> {
     }
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
+
+/// What stands for this machine in its log: a hash, so that the id itself is not handed on. None when the machine has
+/// no id; its log is then bound to none. In a trial (`LOAXA_TRIAL=1`) the variable `LOAXA_MACHINE_ID` stands in its
+/// place.
+pub fn machine_mark() -> Option<String> {
+    let trial = std::env::var("LOAXA_TRIAL").is_ok_and(|v| v == "1");
+    let given = std::env::var("LOAXA_MACHINE_ID").ok().filter(|id| trial && !id.is_empty());
+    let id = given.or_else(|| fs::read_to_string("/etc/machine-id").ok())?;
+    let id = id.trim();
+    (!id.is_empty()).then(|| hex(&Sha256::digest(format!("loaxa machine {id}").as_bytes())))
+}
+
+/// In the place of a machine's mark in a copy made by `loaxa backup`: wherever it is restored, a new log begins. Two
+/// logs that go on from one row would contradict each other.
+const RESTORED: &str = "restored";
+
+/// Up to this size of the database every page is looked at when it is opened for writing, bytes: a second or two on a
+/// slow card. `loaxa verify` looks at any.
+const LOOKED_AT_WHOLE: u64 = 64 << 20;
 
 /// Random bytes from the kernel, in hexadecimal.
 fn random_hex<const N: usize>() -> std::io::Result<String> {
@@ -242,7 +273,69 @@ pub struct AiringLog {
 impl AiringLog {
     /// Opens the log for writing, and makes it where there is none. One writer at a time: the daemon's lock on
     /// the state folder sees to that.
+    ///
+    /// A damaged database is mended on the way, and one that came from another machine gives way to a new one; both
+    /// leave the old file beside and a `repair` row.
     pub fn open(path: &Path, identity: Identity, clock: Arc<dyn Clock>) -> Result<AiringLog, LogError> {
+        salvage::finish_switch(path)?;
+        if !has_content(path) && !has_content(&beside(path, "-wal")) && salvage::noted(path).is_some() {
+            // There was one: it is gone, and the numbering goes on.
+            return AiringLog::mend(path, identity, clock);
+        }
+        let log = match AiringLog::open_as_it_is(path, identity.clone(), clock.clone()) {
+            Err(error) if error.is_damage() => return AiringLog::mend(path, identity, clock),
+            Err(LogError::NotALog(_)) if salvage::holds_rows(path) => return AiringLog::mend(path, identity, clock),
+            opened => opened?,
+        };
+        log.bind(identity, clock)
+    }
+
+    /// Mends a damaged database and opens it: keeps the old file beside, takes over every row that proves itself,
+    /// goes on with the numbering, and says in a `repair` row what is missing.
+    ///
+    /// # Errors
+    /// As [`AiringLog::open`]; then everything is as it was.
+    pub fn mend(path: &Path, identity: Identity, clock: Arc<dyn Clock>) -> Result<AiringLog, LogError> {
+        salvage::mend(path, &identity, &*clock)?;
+        AiringLog::open_as_it_is(path, identity.clone(), clock.clone())?.bind(identity, clock)
+    }
+
+    /// Sees to it that the log is this machine's own.
+    fn bind(self, identity: Identity, clock: Arc<dyn Clock>) -> Result<AiringLog, LogError> {
+        let Some(here) = machine_mark() else { return Ok(self) };
+        let path = self.path.clone();
+        let found = meta(&self.db, "machine").map_err(sqlite("read", &path))?;
+        if found.as_ref() == Some(&here) {
+            return Ok(self);
+        }
+        let log = match found {
+            None => self,
+            Some(mark) => {
+                drop(self);
+                let why = if mark == RESTORED { "restored" } else { "other_machine" };
+                salvage::begin_anew(&path, &identity, &*clock, why)?;
+                AiringLog::open_as_it_is(&path, identity, clock)?
+            }
+        };
+        set_meta(&log.db, "machine", &here).map_err(sqlite("write", &path))?;
+        Ok(log)
+    }
+
+    /// Reads what the daemon begins with, and a database that is not large as a whole.
+    fn probe(&self) -> Result<(), LogError> {
+        self.intents()?;
+        self.sessions()?;
+        self.recent(20)?;
+        self.last_row()?;
+        self.noted_head()?;
+        self.first_seq()?;
+        if fs::metadata(&self.path).is_ok_and(|m| m.len() <= LOOKED_AT_WHOLE) && !self.quick_check()?.is_empty() {
+            return Err(LogError::Damaged { what: "page", path: self.path.clone() });
+        }
+        Ok(())
+    }
+
+    fn open_as_it_is(path: &Path, identity: Identity, clock: Arc<dyn Clock>) -> Result<AiringLog, LogError> {
         let new = !path.exists();
         let db = Connection::open_with_flags(
             path,
@@ -257,7 +350,9 @@ impl AiringLog {
             let io = |source| LogError::Io { what: "fsync", path: folder.to_owned(), source };
             fs::File::open(folder).and_then(|f| f.sync_all()).map_err(io)?;
         }
-        Self::finish(path, db, Some((identity, clock)))
+        let log = Self::finish(path, db, Some((identity, clock)))?;
+        log.probe()?;
+        Ok(log)
     }
 
     /// Opens an existing log for reading, while the daemon writes or not. All that is read is of one moment: the
@@ -399,6 +494,20 @@ impl AiringLog {
                         _ => on(error),
                     })?;
                 }
+                Write::Prune { before } => {
+                    if let Some(event) = prune(&tx, *before, identity.zone, now).map_err(&on)? {
+                        let stamp = Stamp {
+                            seq: last.seq + 1,
+                            station_id: identity.station_id.clone(),
+                            device_id: identity.device_id.clone(),
+                            log_id: self.log_id.clone(),
+                            boot_id: identity.boot_id.clone(),
+                            recorded_at: now,
+                            prev_hash: last.head,
+                        };
+                        last = append(&tx, &Entry::Event(event), &stamp, identity.zone).map_err(&on)?;
+                    }
+                }
                 other => apply(&tx, other, &identity.boot_id, now).map_err(&on)?,
             }
         }
@@ -407,6 +516,9 @@ impl AiringLog {
             set_meta(&tx, "head", &format!("{}:{}", last.seq, hex(&last.head))).map_err(&on)?;
         }
         tx.commit().map_err(&on)?;
+        if last != before {
+            salvage::note(&self.path, &self.log_id, last);
+        }
         Ok(last)
     }
 
@@ -584,13 +696,13 @@ impl AiringLog {
         self.stored(row)
     }
 
-    /// The last row that the daemon wrote: notes may be written while it does not run, and say nothing of when it
-    /// ended.
+    /// The last row that the daemon wrote while it ran: notes may be written while it does not, and say nothing of
+    /// when it ended; mending comes before it runs.
     pub fn last_row_of_daemon(&self) -> Result<Option<StoredRow>, LogError> {
         let row = self
             .db
             .prepare_cached(
-                "SELECT seq, body FROM rows WHERE event IS NULL OR event != 'note' ORDER BY seq DESC LIMIT 1",
+                "SELECT seq, body FROM rows WHERE event IS NULL OR event NOT IN ('note', 'repair') ORDER BY seq DESC LIMIT 1",
             )
             .and_then(|mut q| q.query_row([], |r| Ok((number(r, 0)?, r.get(1)?))).optional())
             .map_err(self.on_read())?;
@@ -833,7 +945,7 @@ fn append(tx: &Transaction<'_>, entry: &Entry, stamp: &Stamp, zone: Zone) -> rus
 
 fn apply(tx: &Transaction<'_>, write: &Write, boot_id: &str, now: Wall) -> rusqlite::Result<()> {
     match write {
-        Write::Append(_) => Ok(()),
+        Write::Append(_) | Write::Prune { .. } => Ok(()),
         Write::Intend { airing_id, body } => tx
             .prepare_cached(
                 "INSERT INTO intents VALUES (?1, ?2, 0, ?3, ?4) ON CONFLICT DO UPDATE
@@ -865,6 +977,49 @@ fn apply(tx: &Transaction<'_>, write: &Write, boot_id: &str, now: Wall) -> rusql
     }
 }
 
+/// Name of the value that says up to which row `export --chain` has written the log to a file.
+pub const EXPORTED: &str = "exported";
+
+/// Days removed at once at most: after a shorter `[log] keep` the rest follows on the days after.
+const PRUNED_AT_ONCE_MS: i64 = 31 * DAY_MS;
+
+/// Removes whole days from the oldest end: only what was planned before `before` and has been exported, and never the
+/// last row. The event that says so.
+fn prune(tx: &Transaction<'_>, before: Wall, zone: Zone, now: Wall) -> rusqlite::Result<Option<EventRow>> {
+    let exported: Option<String> =
+        tx.prepare_cached("SELECT value FROM named WHERE name = ?1")?.query_row([EXPORTED], |r| r.get(0)).optional()?;
+    let exported = exported.and_then(|t| serde_json::from_str::<Value>(&t).ok()?["seq"].as_u64()).unwrap_or(0);
+    let planned = |at: u64| {
+        tx.prepare_cached("SELECT seq, planned_at_ms FROM rows WHERE seq >= ?1 ORDER BY seq LIMIT 1")?
+            .query_row([signed(at)], |r| Ok((number(r, 0)?, Wall(r.get(1)?))))
+            .optional()
+    };
+    let Some((first, oldest)) = planned(0)? else { return Ok(None) };
+    let midnight = |at: Wall| zone.midnight(zone.date(at));
+    let mut cut = midnight(before).min(midnight(oldest + PRUNED_AT_ONCE_MS));
+    // The first row that has not been exported keeps its whole day.
+    if let Some((_, at)) = planned(exported.saturating_add(1))? {
+        cut = cut.min(midnight(at));
+    }
+    let kept: Option<i64> =
+        tx.prepare_cached("SELECT min(seq) FROM rows WHERE planned_at_ms >= ?1")?.query_row([cut.0], |r| r.get(0))?;
+    let Some(last) = kept.and_then(|k| u64::try_from(k).ok()?.checked_sub(1)).map(|l| l.min(exported)) else {
+        return Ok(None);
+    };
+    if last < first {
+        return Ok(None);
+    }
+    let gone = tx
+        .prepare_cached("SELECT seq, hash FROM rows WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1")?
+        .query_row([signed(last)], |r| Ok((number(r, 0)?, r.get::<_, [u8; 32]>(1)?)))?;
+    let removed = tx.prepare_cached("DELETE FROM rows WHERE seq <= ?1")?.execute([signed(last)])?;
+    let detail = json!({
+        "last_seq": gone.0, "last_hash": hex(&gone.1), "first_seq": first, "rows": removed, "before": zone.rfc3339(cut),
+    });
+    let detail = detail.as_object().cloned().unwrap_or_default();
+    Ok(Some(EventRow { event: EventKind::Prune, at: now, by: None, detail }))
+}
+
 /// Most rows kept in memory while the log cannot be written.
 pub const MAX_QUEUED_ROWS: usize = 1_000;
 /// Most changes joined into one transaction: after an outage the queue is written in few flushes.
@@ -886,7 +1041,17 @@ pub trait Committer: Send {
 
 impl Committer for AiringLog {
     fn commit(&mut self, batch: &str, writes: &[Write]) -> Result<Committed, LogError> {
-        self.commit_once(batch, writes)
+        match (self.commit_once(batch, writes), &self.writer) {
+            (Err(error), Some((identity, clock))) if error.is_damage() => {
+                let (path, identity, clock) = (self.path.clone(), identity.clone(), clock.clone());
+                // The damaged file is let go of before another takes its name.
+                let nothing = Connection::open_in_memory().map_err(sqlite("open", &path))?;
+                drop(std::mem::replace(&mut self.db, nothing));
+                *self = AiringLog::mend(&path, identity, clock)?;
+                self.commit_once(batch, writes)
+            }
+            (result, _) => result,
+        }
     }
 }
 
@@ -1150,6 +1315,7 @@ fn condense(queue: &mut Queue) {
             Write::Close { airing_id } => !later.insert(('c', airing_id.clone())),
             Write::KeepSession { key, .. } | Write::ForgetSession { key } => !later.insert(('s', key.clone())),
             Write::Set { name, .. } => !later.insert(('v', name.clone())),
+            Write::Prune { .. } => !later.insert(('p', String::new())),
         };
         if !void {
             kept.push(write);

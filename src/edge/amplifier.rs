@@ -33,11 +33,14 @@ pub struct Amplifier {
 }
 
 impl Amplifier {
-    /// Starts the thread. `failed` is told the sentence when switching on failed.
+    /// Starts the thread. `told` is told of each command whether it was to switch on, and the sentence when it failed.
     ///
     /// # Errors
     /// When the machine gives no thread.
-    pub fn start(clock: Arc<dyn Clock>, failed: impl Fn(bool, Text) + Send + 'static) -> std::io::Result<Amplifier> {
+    pub fn start(
+        clock: Arc<dyn Clock>,
+        told: impl Fn(bool, Result<(), Text>) + Send + 'static,
+    ) -> std::io::Result<Amplifier> {
         let (orders, inbox) = channel::<Order>();
         std::thread::Builder::new().name("amplifier".into()).stack_size(256 * 1024).spawn(move || {
             for order in inbox {
@@ -52,12 +55,15 @@ impl Amplifier {
                     .spawn()
                     .and_then(|child| wait(child, &*clock));
                 let why = match result {
-                    Ok(Some(status)) if status.success() => continue,
+                    Ok(Some(status)) if status.success() => {
+                        told(order.on, Ok(()));
+                        continue;
+                    }
                     Ok(Some(status)) => status.to_string(),
                     Ok(None) => "10 s".to_owned(),
                     Err(error) => error.to_string(),
                 };
-                failed(order.on, Text::HookFails { command: order.argv.join(" "), why });
+                told(order.on, Err(Text::HookFails { command: order.argv.join(" "), why }));
             }
         })?;
         Ok(Amplifier { orders })

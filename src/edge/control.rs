@@ -53,12 +53,41 @@ pub enum Request {
         /// Who.
         by: Option<String>,
     },
+    /// Send a clip as an emergency, `SOURCE/ID` or a local id.
+    Emergency {
+        /// Which.
+        clip: String,
+        /// Who.
+        by: String,
+        /// Soundings in a round.
+        repeat: u32,
+        /// Silence between two, milliseconds.
+        gap_ms: i64,
+        /// From round to round, milliseconds; none: one round.
+        every_ms: Option<i64>,
+        /// No sounding is planned at or after; none: an hour from now.
+        until: Option<Wall>,
+    },
+    /// How the clock stands.
+    Clock,
+    /// A person vouches for the machine's clock.
+    Vouch {
+        /// What it was set to.
+        at: Wall,
+        /// Who.
+        by: String,
+    },
     /// Write something down in the log.
     Note {
         /// What.
         text: String,
         /// Who.
         by: String,
+    },
+    /// The log has been written to a file, whole, up to this row.
+    Exported {
+        /// Number of the row.
+        seq: u64,
     },
     /// Ask every source now.
     Sync,

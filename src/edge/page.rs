@@ -261,12 +261,10 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 
 fn guarded(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; media-src 'self'; \
+                  img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(policy));
     for (name, value) in [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; media-src 'self'; \
-             img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // Not `no-referrer`: browsers would then hide the origin of our own forms.
         (header::REFERRER_POLICY, "same-origin"),
@@ -413,6 +411,8 @@ impl Shop {
             "/received" => sheet.received(&self.facts(&view).await.0),
             "/play" => sheet.play(&self.facts(&view).await.0),
             "/log" => return self.log(&sheet, &view, query).await,
+            "/reports" => sheet.reports(),
+            "/report" => return self.report(&sheet, &view, query).await,
             "/login" => sheet.login(),
             _ => return response(StatusCode::NOT_FOUND, HTML, sheet.plain(Text::PageNotFound {})),
         };
@@ -568,6 +568,39 @@ impl Shop {
         }
     }
 
+    async fn report(&self, sheet: &Sheet<'_>, view: &View, query: &HashMap<String, String>) -> Response<Body> {
+        let refused = || response(StatusCode::BAD_REQUEST, PLAIN, Body::empty());
+        let Some((mut arguments, kind, name)) = report_arguments(query) else { return refused() };
+        if view.trial {
+            arguments.push("--trial".into());
+        }
+        let Ok(place) = self.downloads.clone().try_acquire_owned() else {
+            return response(StatusCode::SERVICE_UNAVAILABLE, PLAIN, Body::empty());
+        };
+        let office = self.office.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            office.report(&arguments)
+        });
+        let bytes = match made.await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(why)) => {
+                return response(StatusCode::INTERNAL_SERVER_ERROR, HTML, sheet.plain(Text::PageFailed { why }));
+            }
+            Err(_) => return response(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, Body::empty()),
+        };
+        let mut response = response(StatusCode::OK, kind, bytes);
+        let headers = response.headers_mut();
+        if kind == HTML {
+            // A report is one whole page with its style inside, to be kept and printed anywhere.
+            let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+        } else if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+            headers.insert(header::CONTENT_DISPOSITION, value);
+        }
+        response
+    }
+
     fn download(&self, view: &View, query: &HashMap<String, String>, language: Language, csv: bool) -> Response<Body> {
         let Ok(place) = self.downloads.clone().try_acquire_owned() else {
             return response(StatusCode::SERVICE_UNAVAILABLE, PLAIN, Body::empty());
@@ -689,6 +722,46 @@ impl Shop {
         };
         response(StatusCode::FORBIDDEN, HTML, html)
     }
+}
+
+/// The arguments of `loaxa report` that a query means, the kind of what comes, and a name for its file. Nothing that
+/// was typed is handed on unless it has exactly the form it must have.
+fn report_arguments(query: &HashMap<String, String>) -> Option<(Vec<String>, &'static str, String)> {
+    let field = |name: &str| query.get(name).map(String::as_str);
+    let digits = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(b, f)| if f == b'0' { b.is_ascii_digit() } else { b == f })
+    };
+    let (mut arguments, name): (Vec<String>, String) = match field("which")? {
+        "diary" => {
+            let week = field("week").filter(|w| digits(w, "0000-W00"))?;
+            (vec!["diary".into(), "--week".into(), week.into()], format!("so-nhat-ky-{week}"))
+        }
+        "period" => {
+            let kinds = ["month", "quarter", "half", "nine-months", "year"];
+            let kind = kinds.into_iter().find(|k| Some(*k) == field("kind"))?;
+            let ending = field("ending").filter(|e| digits(e, "0000-00"))?;
+            let mut words: Vec<String> = ["period", "--kind", kind, "--ending", ending].map(str::to_owned).into();
+            if query.contains_key("calendar") {
+                words.push("--calendar".into());
+            }
+            (words, format!("bao-cao-ky-{ending}"))
+        }
+        "campaign" => {
+            let id = field("campaign").filter(|i| !i.starts_with('-') && i.len() < 140 && i.contains('/'))?;
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+            let name: String = id.chars().map(|c| if plain(c) { c } else { '-' }).collect();
+            (vec!["campaign".into(), id.into()], format!("bao-cao-{name}"))
+        }
+        _ => return None,
+    };
+    let (format, kind) = match field("format") {
+        Some("docx") => ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        Some("xlsx") => ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        _ => ("html", HTML),
+    };
+    arguments.extend(["--format".to_owned(), format.to_owned()]);
+    Some((arguments, kind, format!("{name}.{format}")))
 }
 
 fn said_of_sync(done: &serde_json::Value, language: Language) -> String {
@@ -863,6 +936,28 @@ mod tests {
         assert_eq!(one_range("bytes=-4", 10), Some((6, 10)));
         assert_eq!(one_range("bytes=20-", 10), None);
         assert_eq!(one_range("items=0-1", 10), None);
+    }
+
+    #[test]
+    fn a_report_takes_nothing_that_was_not_chosen() {
+        let made = |text: &str| report_arguments(&fields(text)).map(|(arguments, _, name)| (arguments.join(" "), name));
+        let (words, name) = made("which=diary&week=2022-W40&format=docx").unwrap();
+        assert_eq!(
+            (words.as_str(), name.as_str()),
+            ("diary --week 2022-W40 --format docx", "so-nhat-ky-2022-W40.docx")
+        );
+        let (words, _) = made("which=period&kind=year&ending=2022-10&calendar=1").unwrap();
+        assert_eq!(words, "period --kind year --ending 2022-10 --calendar --format html");
+        assert_eq!(made("which=campaign&campaign=tinh/cds-2022").unwrap().1, "bao-cao-tinh-cds-2022.html");
+        for bad in [
+            "",
+            "which=x",
+            "which=diary&week=2022-W4x",
+            "which=campaign&campaign=--output%3Dx/y",
+            "which=period&kind=year",
+        ] {
+            assert_eq!(made(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -103,6 +103,16 @@ fn fitting(text: &str) -> &str {
     &text[..end]
 }
 
+/// Height of a row whose texts are wrapped in columns of these widths (in characters), in points. Not every program
+/// works it out by itself.
+fn height<'a>(texts: impl IntoIterator<Item = (&'a str, f64)>) -> f64 {
+    let lines = texts.into_iter().map(|(text, width)| {
+        let fits = (width - 1.0).max(1.0);
+        text.split('\n').map(|line| (line.chars().count() as f64 / fits).ceil().max(1.0)).sum::<f64>()
+    });
+    15.0 * lines.fold(1.0, f64::max).min(25.0) + 1.0
+}
+
 fn write_text(sheet: &mut Worksheet, row: u32, column: u16, text: &str, format: &Format) -> Result<(), XlsxError> {
     if text.is_empty() {
         sheet.write_blank(row, column, format)?;
@@ -162,6 +172,7 @@ impl LogBook {
         for (column, heading) in (0..).zip(headings(format.language)) {
             sheet.write_string_with_format(0, column, heading, &looks.head)?;
         }
+        sheet.set_row_height(0, 31.0)?;
         sheet.set_freeze_panes(1, 0)?;
         sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0).set_repeat_rows(0, 0)?;
         let (totals, outcomes) = (Totals::new(false), BTreeMap::new());
@@ -311,7 +322,7 @@ pub fn paper_book(paper: &Paper) -> Result<Vec<u8>, WorkbookError> {
             Block::Notice(text) => words.push((text.clone(), true)),
             Block::Blank(what) => words.push((format!("({what}) …"), false)),
             Block::Annex(number, title) => {
-                section = format!("{number}. {title}");
+                section = format!("{number}. {}", title.replace('\n', " "));
                 words.push((section.clone(), true));
             }
             Block::Table(table) => {
@@ -336,6 +347,7 @@ pub fn paper_book(paper: &Paper) -> Result<Vec<u8>, WorkbookError> {
     let bold = wrapped.clone().set_bold();
     for (row, (text, strong)) in (0..).zip(&words) {
         if !text.is_empty() {
+            sheet.set_row_height(row, height([(text.as_str(), 110.0)]))?;
             sheet.write_string_with_format(row, 0, fitting(text), if *strong { &bold } else { &wrapped })?;
         }
     }
@@ -354,6 +366,11 @@ fn mark(sheet: &mut Worksheet, paper: &Paper) {
     sheet.set_header(number);
 }
 
+/// A column's share of a page as a width in characters.
+fn characters(share: u32) -> f64 {
+    (f64::from(share) * 1.3).max(9.0)
+}
+
 fn table_sheet(sheet: &mut Worksheet, name: &str, table: &Table, looks: &Looks) -> Result<(), XlsxError> {
     sheet.set_name(&table.sheet)?;
     sheet.set_paper_size(9).set_landscape().set_print_fit_to_pages(1, 0);
@@ -361,9 +378,10 @@ fn table_sheet(sheet: &mut Worksheet, name: &str, table: &Table, looks: &Looks) 
     write_text(sheet, 0, 0, name, &looks.bold)?;
     let head = 1;
     for (column, c) in (0..).zip(&table.columns) {
-        sheet.set_column_width(column, (f64::from(c.width) * 1.3).max(7.0))?;
+        sheet.set_column_width(column, characters(c.width))?;
         sheet.write_string_with_format(head, column, &c.head, &looks.head)?;
     }
+    sheet.set_row_height(head, height(table.columns.iter().map(|c| (c.head.as_str(), characters(c.width) * 0.85))))?;
     sheet.set_freeze_panes(head + 1, 0)?;
     sheet.set_repeat_rows(head, head)?;
     let mut row = head;
@@ -422,4 +440,52 @@ fn table_sheet(sheet: &mut Worksheet, name: &str, table: &Table, looks: &Looks) 
         sheet.autofilter(head, 0, row, last_column)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::config::Language;
+    use crate::domain::time::Zone;
+
+    fn book() -> LogBook {
+        LogBook::new(crate::domain::report::Format::of(Language::Vi, Zone::default()), Wall(0), None).unwrap()
+    }
+
+    const ROW: &str =
+        "{\"type\":\"airing\",\"title\":\"=1+1\",\"planned_at\":\"2022-10-05T05:35:35.000+07:00\",\"played_ms\":1500}";
+
+    #[test]
+    fn a_sheet_is_never_fuller_than_excel_takes() {
+        let row = Row::parse(ROW).unwrap();
+        let mut book = book();
+        book.row(&row).unwrap();
+        book.next = MOST_ROWS;
+        book.row(&row).unwrap();
+        assert!(matches!(book.row(&row), Err(WorkbookError::TooManyRows)));
+    }
+
+    #[test]
+    fn the_same_rows_give_the_same_bytes_and_text_no_formula() {
+        let bytes = || {
+            let mut book = book();
+            book.row(&Row::parse(ROW).unwrap()).unwrap();
+            let mut out = Vec::new();
+            book.finish(&mut out).unwrap();
+            out
+        };
+        let made = bytes();
+        assert_eq!(made, bytes());
+        let mut archive = zip::ZipArchive::new(io::Cursor::new(made)).unwrap();
+        let mut sheet = String::new();
+        io::Read::read_to_string(&mut archive.by_name("xl/worksheets/sheet1.xml").unwrap(), &mut sheet).unwrap();
+        assert!(sheet.contains("<t>=1+1</t>") && !sheet.contains("<f>"), "{sheet}");
+    }
+
+    #[test]
+    fn long_texts_end_at_a_letter() {
+        let long = "đ".repeat(LONGEST_TEXT);
+        assert!(fitting(&long).len() <= LONGEST_TEXT && fitting(&long).ends_with('đ'));
+        assert_eq!(fitting("Đài"), "Đài");
+    }
 }

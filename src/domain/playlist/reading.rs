@@ -711,7 +711,7 @@ impl Reader {
             notes.push(Finding::error("never_fires", held.span(), Text::UntilBeforeFrom {}).hint(Text::SwapFromTo {}));
         }
         let repeat = f.whole("repeat", 1, 100, notes).map_or(1, small);
-        let gap_ms = f.duration("gap", 0, HOUR_MS, notes).unwrap_or(10 * SECOND_MS);
+        let gap_ms = f.duration("gap", 0, HOUR_MS, notes).unwrap_or(crate::domain::schedule::EMERGENCY_GAP_MS);
         let every_ms = f.duration("every", 10 * SECOND_MS, 24 * HOUR_MS, notes);
         let stations = names(&mut f, "stations", notes);
         f.close(notes);

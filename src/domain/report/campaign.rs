@@ -260,8 +260,8 @@ fn days_table(result: &CampaignResult, name: String) -> Table {
 fn failures_table(head: &Letterhead, result: &CampaignResult, name: String) -> Table {
     use Align::{Left, Middle};
     let columns = [
-        ("Ngày", 12, Middle),
-        ("Giờ theo lịch", 10, Middle),
+        ("Ngày", 14, Middle),
+        ("Giờ theo lịch", 12, Middle),
         ("Tiêu đề", 28, Left),
         ("Kết quả, lý do", 28, Left),
         ("Thời gian đã phát", 18, Left),
@@ -406,7 +406,7 @@ pub fn paper(head: Letterhead, gathered: &Gathered, facts: CampaignFacts) -> Pap
     blocks.push(Block::Section("4. Đề xuất, kiến nghị".into()));
     blocks.push(Block::Blank("Đề xuất, kiến nghị".into()));
     blocks.push(super::period::signature());
-    let title = format!("CHI TIẾT CÁC LƯỢT PHÁT CỦA ĐỢT TUYÊN TRUYỀN {}", result.facts.title);
+    let title = format!("CHI TIẾT CÁC LƯỢT PHÁT CỦA ĐỢT TUYÊN TRUYỀN\n{}", result.facts.title);
     blocks.push(Block::Annex("Phụ lục I".into(), title));
     blocks.push(Block::Table(listing(&head, String::new(), "Phụ lục I", &result.airings, false)));
     blocks.extend(provenance(&head, gathered, result.airings.len()));

@@ -147,10 +147,10 @@ fn day_table(
         ("Giờ kết thúc", 9, Middle),
         ("Nội dung", 32, Left),
         ("Loại bài", 12, Left),
-        ("Đơn vị gửi", 12, Left),
-        ("Người duyệt", 13, Left),
+        ("Đơn vị gửi", 14, Left),
+        ("Người duyệt", 15, Left),
         ("Đã phát (giây)", 9, Right),
-        ("Kết quả, lý do", 24, Left),
+        ("Kết quả, lý do", 21, Left),
     ];
     let several = sorted.iter().any(|a| a.all.len() > 1);
     let mut table = Table::new("", day(date).replace('/', "-"), &columns);

@@ -363,10 +363,15 @@ impl Gatherer {
     fn sort_in(&mut self, row: &Row<'_>, seq: u64, log_id: String, device_id: String, recorded: Option<Wall>) {
         let row_type = row.text("type").unwrap_or_default();
         if let Some(at) = recorded {
-            let started = row_type == "event" && row.text("event").is_some_and(|e| e == "start");
-            let farewell = row_type == "event" && row.text("event").is_some_and(|e| e == "shutdown");
+            let event = if row_type == "event" { row.text("event") } else { None };
+            let is = |name: &str| event.as_deref() == Some(name);
+            let (started, farewell) = (is("start"), is("shutdown"));
             let life = self.lives.entry(device_id.clone()).or_default();
-            life.push((seq, at, farewell));
+            match life.last_mut() {
+                // Somebody may write a note while the box does nothing: no sign of life.
+                Some(last) if is("note") => last.0 = seq,
+                _ => life.push((seq, at, farewell)),
+            }
             if started {
                 let before = life.iter().rev().skip(1).find(|(s, ..)| *s + 1 == seq).copied();
                 if let (Some((_, from, farewell)), Some(to)) = (before, row.time("at")) {

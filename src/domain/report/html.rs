@@ -42,7 +42,7 @@ body { font: 13pt/1.35 'Times New Roman', Tinos, 'Liberation Serif', serif; marg
 body.wide { page: wide; }
 @media screen { body { max-width: 210mm; margin: 0 auto; padding: 15mm 15mm 15mm 30mm; } body.wide { max-width: 297mm; padding-left: 20mm; } }
 header { display: grid; grid-template-columns: 2fr 3fr; gap: 4mm; text-align: center; margin-bottom: 6mm; }
-header p { margin: 0; }
+header p { margin: 0; text-align: center; }
 header .body, header .country { font-weight: bold; font-size: 12.5pt; }
 header .above { font-size: 12.5pt; }
 header .motto { font-weight: bold; font-size: 13.5pt; display: inline-block; border-bottom: 1px solid #000; padding-bottom: .6mm; }
@@ -57,22 +57,28 @@ h2 { font-size: 13pt; margin: 5mm 0 1.5mm; break-after: avoid; }
 p { margin: 0 0 2mm; text-align: justify; }
 .text { text-indent: 10mm; overflow-wrap: anywhere; }
 body.wide .text { text-indent: 0; }
+.blank, .blank-what, .signs { break-before: avoid; }
 .blank { border-bottom: 1px dotted #000; height: 7.5mm; }
 .blank-what { font-style: italic; font-size: 11pt; color: #000; margin: 0; }
 .notice { border: 1.5px solid #000; padding: 1.5mm 3mm; font-weight: bold; }
 figure { margin: 3mm 0 4mm; break-inside: avoid; }
-figcaption, caption { font-style: italic; text-align: left; margin-bottom: 1mm; break-after: avoid; caption-side: top; }
-table { border-collapse: collapse; width: 100%; table-layout: fixed; font-size: 11pt; line-height: 1.25; margin: 2mm 0 4mm; }
-th, td { border: 1px solid #000; padding: .6mm 1mm; vertical-align: top; overflow-wrap: break-word; }
+figcaption, caption { font-style: italic; font-size: 12pt; text-align: left; margin-bottom: 1mm; break-after: avoid; caption-side: top; }
+table { border-collapse: collapse; width: calc(100% - 1px); table-layout: fixed; font-size: 11pt; line-height: 1.25; margin: 2mm 0 4mm; }
+th, td { border: 1px solid #000; padding: .6mm 1mm; vertical-align: baseline; overflow-wrap: break-word; }
 th { text-align: center; vertical-align: middle; font-size: 10.5pt; }
 thead { display: table-header-group; }
 tr { break-inside: avoid; }
-.m { text-align: center; font-size: 10.5pt; }
+tr.across { break-after: avoid; }
+table.short { break-inside: avoid; }
+.m { text-align: center; font-size: 10pt; white-space: nowrap; }
+table.list { font-size: 10pt; }
+table.list th { font-size: 9.5pt; }
+table.list .m { font-size: 9.5pt; padding-left: .3mm; padding-right: .3mm; }
 .r { text-align: right; }
 tr.total td, tr.across td { font-weight: bold; }
 tr.across td { background: #f0f0f0; font-style: italic; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .annex { break-before: page; text-align: center; }
-.annex p { text-align: center; margin: 0; font-weight: bold; }
+.annex p { text-align: center; white-space: pre-line; margin: 0; font-weight: bold; }
 .annex .with { font-weight: normal; font-style: italic; margin-bottom: 4mm; }
 .signs { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 6mm; margin-top: 8mm; break-inside: avoid; min-height: 42mm; }
 .signs p { margin: 0; }
@@ -198,7 +204,12 @@ fn block_html(paper: &Paper, block: &Block, out: &mut String) {
 }
 
 fn table_html(table: &Table, out: &mut String) {
-    out.push_str("<table>");
+    // A small table is not worth being torn apart by the end of a page.
+    out.push_str(match (table.list, table.rows.len()) {
+        (true, _) => "<table class=\"list\">",
+        (false, ..=12) => "<table class=\"short\">",
+        _ => "<table>",
+    });
     if !table.name.is_empty() {
         let _ = write!(out, "<caption>{}</caption>", escaped(&table.name));
     }

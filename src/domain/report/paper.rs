@@ -481,15 +481,15 @@ pub(super) fn listing(
     let what = if with_kind { "Loại bài" } else { "Chủ đề" };
     let mut columns = vec![
         ("TT", 5, Right),
-        ("Ngày", 10, Middle),
-        ("Giờ theo lịch", 9, Middle),
-        ("Giờ bắt đầu", 9, Middle),
-        ("Giờ kết thúc", 9, Middle),
-        ("Tiêu đề", 22, Left),
+        ("Ngày", 12, Middle),
+        ("Giờ theo lịch", 10, Middle),
+        ("Giờ bắt đầu", 10, Middle),
+        ("Giờ kết thúc", 10, Middle),
+        ("Tiêu đề", 24, Left),
         (what, 9, Left),
         ("Thời lượng (giây)", 8, Right),
         ("Đã phát (giây)", 8, Right),
-        ("Kết quả, lý do", 15, Left),
+        ("Kết quả, lý do", 16, Left),
     ];
     if several {
         columns.push(("Thiết bị", 12, Left));

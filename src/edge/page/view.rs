@@ -177,6 +177,8 @@ pub trait Office: Send + Sync + 'static {
     fn audio(&self, sha256: &str) -> Option<PathBuf>;
     /// What disk and store hold. Reads the disk.
     fn disk(&self) -> Disk;
+    /// Makes a report: the arguments of `loaxa report`. Takes a while: not for the page's own thread.
+    fn report(&self, arguments: &[String]) -> Result<Vec<u8>, String>;
     /// Says that the page listens, or why it does not.
     fn listening(&self, trouble: Option<Text>);
 }

@@ -1,0 +1,588 @@
+//! A log that cannot go on as it is: a damaged database is mended, one that came with a card from another machine
+//! is closed and a new one begun.
+//!
+//! SQLite finds rows by walking down from a root, so one bad page high up hides thousands of good ones. Here every
+//! page of the file is looked at by itself, the committed part of the write-ahead log laid over it, and a record is
+//! taken for a row when its own hash says that it is one. The new database is built beside the old and takes its
+//! place by steps of which each can be cut: `docs/airing-log.md` lists them.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use serde_json::{Map, Value, json};
+
+use super::{AiringLog, Committed, Identity, LogError, append, beside, has_content, hex, set_meta, signed, sqlite};
+use crate::domain::airing::{Entry, EventKind, EventRow, Stamp, unhex32};
+use crate::domain::chain::{Index, Row};
+use crate::domain::time::Clock;
+
+/// A repair row names at most so many holes; what is more is one hole from the first of the rest to the last.
+const MOST_HOLES: usize = 200;
+
+/// Where the chain stood, by the note in a file of its own beside the database.
+pub(super) struct Noted {
+    pub(super) log_id: String,
+    pub(super) at: Committed,
+}
+
+fn head_path(path: &Path) -> PathBuf {
+    path.with_extension("head")
+}
+
+/// The note beside the database. It is written after each commit and not flushed: a hint that can lag, never lead.
+pub(super) fn noted(path: &Path) -> Option<Noted> {
+    let text = fs::read_to_string(head_path(path)).ok()?;
+    let mut words = text.split_whitespace();
+    let (log_id, seq, head) = (words.next()?, words.next()?, words.next()?);
+    let whole = log_id.len() == 32 && text.ends_with('\n');
+    let at = Committed { seq: seq.parse().ok()?, head: unhex32(head)? };
+    whole.then(|| Noted { log_id: log_id.to_owned(), at })
+}
+
+/// Writes the note. That it fails is no failure of the log.
+pub(super) fn note(path: &Path, log_id: &str, at: Committed) {
+    let _ = fs::write(head_path(path), format!("{log_id} {:020} {}\n", at.seq, hex(&at.head)));
+}
+
+fn io_error<'a>(what: &'static str, path: &'a Path) -> impl Fn(io::Error) -> LogError + 'a {
+    move |source| LogError::Io { what, path: path.to_owned(), source }
+}
+
+fn sync_folder(path: &Path) -> Result<(), LogError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|f| f.sync_all()).map_err(io_error("fsync", folder))
+}
+
+fn remove(path: &Path) -> Result<(), LogError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a file a second name; on a file system without such names, copies it.
+fn keep_as(from: &Path, to: &Path) -> io::Result<()> {
+    if fs::hard_link(from, to).is_err() {
+        fs::copy(from, to)?;
+        File::open(to)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Ends a change of database that was cut: from the moment the new one is whole, it counts.
+pub(super) fn finish_switch(path: &Path) -> Result<(), LogError> {
+    let whole = beside(path, ".mended");
+    if !whole.exists() {
+        return Ok(());
+    }
+    // First what belongs to the old one: SQLite would lay it over the new.
+    remove(&beside(path, "-wal"))?;
+    remove(&beside(path, "-shm"))?;
+    fs::rename(&whole, path).map_err(io_error("rename", path))?;
+    sync_folder(path)
+}
+
+/// Whether a file that does not look like a log holds rows of one all the same.
+pub(super) fn holds_rows(path: &Path) -> bool {
+    let Ok(pages) = Pages::open(path) else { return false };
+    let mut found = false;
+    pages.for_each_row(|_, _| {
+        found = true;
+        false
+    });
+    found
+}
+
+/// What stands beside the rows.
+#[derive(Default)]
+struct Beside {
+    meta: HashMap<String, String>,
+    named: HashMap<String, String>,
+    sessions: HashMap<String, String>,
+    intents: HashMap<String, (String, i64, String, i64)>,
+}
+
+impl Beside {
+    /// By SQLite, as far as it gets. Whether it got to the end of all.
+    fn read(&mut self, path: &Path) -> bool {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let Ok(db) = Connection::open_with_flags(path, flags) else { return false };
+        let pairs = |table: &str, into: &mut HashMap<String, String>| -> rusqlite::Result<()> {
+            let mut query = db.prepare(&format!("SELECT * FROM {table}"))?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                into.insert(row.get(0)?, row.get(1)?);
+            }
+            Ok(())
+        };
+        let intents = |into: &mut HashMap<String, _>| -> rusqlite::Result<()> {
+            let mut query = db.prepare("SELECT * FROM intents")?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                into.insert(row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+            }
+            Ok(())
+        };
+        let read = [
+            pairs("meta", &mut self.meta),
+            pairs("named", &mut self.named),
+            pairs("sessions", &mut self.sessions),
+            intents(&mut self.intents),
+        ];
+        read.iter().all(Result::is_ok)
+    }
+
+    /// From the pages themselves what SQLite could not reach.
+    fn scan(&mut self, pages: &Pages) {
+        pages.for_each_record(false, |_, record| {
+            match record.as_slice() {
+                [Field::Text(key), Field::Text(value)] => {
+                    let table = match key.as_str() {
+                        "log_id" | "head" | "last_batch" | "manual" | "machine" => &mut self.meta,
+                        other if other.matches('/').count() >= 2 => &mut self.sessions,
+                        _ => &mut self.named,
+                    };
+                    table.entry(key.clone()).or_insert_with(|| value.clone());
+                }
+                [Field::Text(id), Field::Text(body), Field::Int(played), Field::Text(boot), Field::Int(armed)] => {
+                    let intent = (body.clone(), *played, boot.clone(), *armed);
+                    self.intents.entry(id.clone()).or_insert(intent);
+                }
+                _ => {}
+            }
+            true
+        });
+    }
+
+    fn write(&self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+        let whole = |text: &str| serde_json::from_str::<Value>(text).is_ok();
+        for (name, value) in self.named.iter().filter(|(_, v)| whole(v)) {
+            tx.execute("INSERT INTO named VALUES (?1, ?2)", [name, value])?;
+        }
+        for (key, body) in self.sessions.iter().filter(|(_, v)| whole(v)) {
+            tx.execute("INSERT INTO sessions VALUES (?1, ?2)", [key, body])?;
+        }
+        for (id, (body, played, boot, armed)) in self.intents.iter().filter(|(_, v)| whole(&v.0)) {
+            tx.execute("INSERT INTO intents VALUES (?1, ?2, ?3, ?4, ?5)", params![id, body, played, boot, armed])?;
+        }
+        if let Some(manual) = self.meta.get("manual") {
+            set_meta(tx, "manual", manual)?;
+        }
+        Ok(())
+    }
+
+    fn head(&self) -> Option<Committed> {
+        let (seq, hash) = self.meta.get("head")?.split_once(':')?;
+        Some(Committed { seq: seq.parse().ok()?, head: unhex32(hash)? })
+    }
+}
+
+/// A name beside the database that nobody has yet.
+fn free_name(path: &Path, ending: &str) -> PathBuf {
+    let first = beside(path, ending);
+    let mut names = std::iter::once(first.clone()).chain((2..1_000).map(|n| beside(path, &format!("{ending}-{n}"))));
+    names.find(|p| !p.exists()).unwrap_or(first)
+}
+
+fn shown(path: &Path) -> Value {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned().into()
+}
+
+/// Builds a database beside `path` by `fill`, which gives back the event to append and where the chain stood before
+/// it, and puts it in the place of the old one.
+fn replace(
+    path: &Path,
+    identity: &Identity,
+    clock: &dyn Clock,
+    fill: impl FnOnce(&Transaction<'_>, &str) -> Result<(String, Committed, Map<String, Value>), LogError>,
+) -> Result<(), LogError> {
+    let fresh = beside(path, ".mending");
+    remove(&fresh)?;
+    remove(&beside(&fresh, "-journal"))?;
+    let on = sqlite("mend", &fresh);
+    {
+        let db = Connection::open(&fresh).map_err(&on)?;
+        // Flushed as a whole below; a cut before that leaves nothing but a file to be removed.
+        db.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;")
+            .map_err(&on)?;
+        AiringLog::migrate(&db, &fresh)?;
+        let made: String =
+            db.query_row("SELECT value FROM meta WHERE name = 'log_id'", [], |r| r.get(0)).map_err(&on)?;
+        let tx = Transaction::new_unchecked(&db, TransactionBehavior::Immediate).map_err(&on)?;
+        let (log_id, before, detail) = fill(&tx, &made)?;
+        let now = clock.now().wall();
+        let stamp = Stamp {
+            seq: before.seq + 1,
+            station_id: identity.station_id.clone(),
+            device_id: identity.device_id.clone(),
+            log_id: log_id.clone(),
+            boot_id: identity.boot_id.clone(),
+            recorded_at: now,
+            prev_hash: before.head,
+        };
+        let event = Entry::Event(EventRow { event: EventKind::Repair, at: now, by: None, detail });
+        let last = append(&tx, &event, &stamp, identity.zone).map_err(&on)?;
+        set_meta(&tx, "log_id", &log_id).map_err(&on)?;
+        set_meta(&tx, "head", &format!("{}:{}", last.seq, hex(&last.head))).map_err(&on)?;
+        tx.commit().map_err(&on)?;
+        db.close().map_err(|(_, e)| on(e))?;
+    }
+    File::open(&fresh).and_then(|f| f.sync_all()).map_err(io_error("fsync", &fresh))?;
+    let whole = beside(path, ".mended");
+    fs::rename(&fresh, &whole).map_err(io_error("rename", &whole))?;
+    sync_folder(path)?;
+    finish_switch(path)
+}
+
+/// Keeps the damaged database beside, builds a new one of what can still be read, and appends a row that says what
+/// could not. Numbers go on from the highest that is known.
+pub(super) fn mend(path: &Path, identity: &Identity, clock: &dyn Clock) -> Result<(), LogError> {
+    let stamp = chrono::DateTime::from_timestamp_millis(clock.now().wall().0).unwrap_or_default();
+    let aside = free_name(path, &format!(".damaged-{}", stamp.format("%Y%m%dT%H%M%SZ")));
+    let wal = beside(path, "-wal");
+    if path.exists() {
+        keep_as(path, &aside).map_err(io_error("keep", &aside))?;
+    }
+    if wal.exists() {
+        keep_as(&wal, &beside(&aside, "-wal")).map_err(io_error("keep", &aside))?;
+    }
+    let noted = noted(path);
+    let result = replace(path, identity, clock, |tx, made| {
+        let on = sqlite("mend", path);
+        let mut kept = Beside::default();
+        let pages = Pages::open(&aside).ok();
+        let whole = aside.exists() && kept.read(&aside);
+        if let (false, Some(pages)) = (whole, &pages) {
+            kept.scan(pages);
+        }
+        let log_id = kept.meta.get("log_id").cloned().or(noted.as_ref().map(|n| n.log_id.clone()));
+        let log_id = log_id.or_else(|| {
+            let mut first = None;
+            pages.as_ref()?.for_each_row(|row, _| {
+                first = row.text("log_id").map(|l| l.into_owned());
+                first.is_none()
+            });
+            first
+        });
+        let log_id = log_id.unwrap_or_else(|| made.to_owned());
+        let mut failed = None;
+        let mut pruned = 0;
+        if let Some(pages) = &pages {
+            pages.for_each_row(|row, body| {
+                if row.text("log_id").as_deref() != Some(log_id.as_str()) {
+                    return true;
+                }
+                if row.text("event").as_deref() == Some("prune") {
+                    let detail = row.raw("detail").and_then(|d| serde_json::from_str::<Value>(d).ok());
+                    let last = detail.and_then(|d| d["last_seq"].as_u64()).unwrap_or(0);
+                    pruned = pruned.max(last);
+                }
+                let inserted = insert(tx, row, body);
+                failed = inserted.err();
+                failed.is_none()
+            });
+        }
+        if let Some(error) = failed {
+            return Err(on(error));
+        }
+        // A page given back keeps what was in it: rows that were pruned do not come back.
+        tx.execute("DELETE FROM rows WHERE seq <= ?1", [signed(pruned)]).map_err(&on)?;
+        kept.write(tx).map_err(&on)?;
+        let mut holes: Vec<(u64, u64)> = Vec::new();
+        let mut next = pruned + 1;
+        let mut query = tx.prepare("SELECT seq FROM rows ORDER BY seq").map_err(&on)?;
+        let mut rows = query.query([]).map_err(&on)?;
+        let mut count = 0u64;
+        while let Some(row) = rows.next().map_err(&on)? {
+            let seq = super::number(row, 0).map_err(&on)?;
+            if seq > next {
+                holes.push((next, seq - 1));
+            }
+            next = seq + 1;
+            count += 1;
+        }
+        let salvaged = super::head(tx).map_err(&on)?;
+        let known = [kept.head(), noted.filter(|n| n.log_id == log_id).map(|n| n.at)];
+        let before = known.into_iter().flatten().fold(salvaged, |a, b| if b.seq > a.seq { b } else { a });
+        if before.seq >= next {
+            holes.push((next, before.seq));
+        }
+        let lost: u64 = holes.iter().map(|(a, b)| b - a + 1).sum();
+        if holes.len() > MOST_HOLES
+            && let Some((_, end)) = holes.last().copied()
+        {
+            holes.truncate(MOST_HOLES);
+            if let Some(last) = holes.last_mut() {
+                last.1 = end;
+            }
+        }
+        let detail = json!({
+            "what": "damaged", "file": shown(&aside), "salvaged": count, "missing_rows": lost, "missing": holes,
+            "old_seq": before.seq, "old_head": hex(&before.head),
+        });
+        Ok((log_id, before, detail.as_object().cloned().unwrap_or_default()))
+    });
+    if result.is_err() && path.exists() && !beside(path, ".mended").exists() {
+        // Tried again later: no second names until then.
+        let _ = fs::remove_file(&aside);
+        let _ = fs::remove_file(beside(&aside, "-wal"));
+    }
+    result
+}
+
+fn insert(tx: &Transaction<'_>, row: &Row<'_>, body: &str) -> rusqlite::Result<()> {
+    let (Some(index), Some(seq), Some(hash)) = (Index::of(row), row.seq(), row.hash("hash")) else { return Ok(()) };
+    tx.prepare_cached("INSERT OR IGNORE INTO rows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .execute(params![
+            signed(seq),
+            index.row_type,
+            index.airing_id,
+            index.event,
+            index.planned_at_ms,
+            index.session_start_ms,
+            body,
+            hash
+        ])
+        .map(drop)
+}
+
+/// Begins a new log in the place of one that came from elsewhere: `why` is `other_machine` or `restored`. The old
+/// file is kept beside; what is under way goes on in the new one.
+pub(super) fn begin_anew(path: &Path, identity: &Identity, clock: &dyn Clock, why: &str) -> Result<(), LogError> {
+    let on = sqlite("open", path);
+    let mut kept = Beside::default();
+    let (old_id, old) = {
+        let db = Connection::open(path).map_err(&on)?;
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(&on)?;
+        let old_id = super::meta(&db, "log_id").map_err(&on)?.unwrap_or_default();
+        (old_id, super::head(&db).map_err(&on)?)
+    };
+    if !kept.read(path) {
+        return Err(LogError::Damaged { what: "table", path: path.to_owned() });
+    }
+    let ending: String = old_id.chars().take(8).collect();
+    let aside = free_name(path, &format!(".log-{ending}"));
+    keep_as(path, &aside).map_err(io_error("keep", &aside))?;
+    let result = replace(path, identity, clock, |tx, made| {
+        kept.named.remove("exported");
+        kept.write(tx).map_err(sqlite("mend", path))?;
+        let detail = json!({
+            "what": why, "file": shown(&aside), "old_log_id": old_id, "old_seq": old.seq, "old_head": hex(&old.head),
+        });
+        let none = Committed { seq: 0, head: [0; 32] };
+        Ok((made.to_owned(), none, detail.as_object().cloned().unwrap_or_default()))
+    });
+    if result.is_err() && !beside(path, ".mended").exists() {
+        let _ = fs::remove_file(&aside);
+    }
+    result
+}
+
+/// A value of a record.
+enum Field {
+    Null,
+    Int(i64),
+    Text(String),
+    Other,
+}
+
+/// The pages of a database with the committed part of its write-ahead log laid over them.
+struct Pages {
+    file: File,
+    size: usize,
+    count: u32,
+    wal: Option<File>,
+    over: HashMap<u32, u64>,
+}
+
+fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn be16(bytes: &[u8], at: usize) -> Option<usize> {
+    Some(usize::from(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?)))
+}
+
+impl Pages {
+    fn open(path: &Path) -> io::Result<Pages> {
+        let file = File::open(path)?;
+        let mut header = [0; 18];
+        let told = match file.read_exact_at(&mut header, 0) {
+            Ok(()) if header.starts_with(b"SQLite format 3\0") => be16(&header, 16).unwrap_or(0),
+            _ => 0,
+        };
+        // What SQLite makes when nobody asks for anything else, as here.
+        let size = if told.is_power_of_two() && told >= 512 { told } else { 4096 };
+        let count = u32::try_from(file.metadata()?.len() / size as u64).unwrap_or(u32::MAX);
+        let mut pages = Pages { file, size, count, wal: None, over: HashMap::new() };
+        let wal = beside(path, "-wal");
+        if has_content(&wal) {
+            let wal = File::open(wal)?;
+            pages.over = committed_frames(&wal, size).unwrap_or_default();
+            pages.count = pages.over.keys().copied().fold(pages.count, u32::max);
+            pages.wal = Some(wal);
+        }
+        Ok(pages)
+    }
+
+    fn read(&self, number: u32) -> Option<Vec<u8>> {
+        let mut page = vec![0; self.size];
+        match (self.over.get(&number), &self.wal) {
+            (Some(at), Some(wal)) => wal.read_exact_at(&mut page, *at).ok()?,
+            _ => self.file.read_exact_at(&mut page, u64::from(number.checked_sub(1)?) * self.size as u64).ok()?,
+        }
+        Some(page)
+    }
+
+    /// Every record on a leaf page of a table (`tables`, with its number) or of an index, until `each` says no.
+    fn for_each_record(&self, tables: bool, mut each: impl FnMut(i64, &Vec<Field>) -> bool) {
+        for number in 2..=self.count {
+            let Some(page) = self.read(number) else { continue };
+            if page[0] != if tables { 0x0d } else { 0x0a } {
+                continue;
+            }
+            let cells = be16(&page, 3).unwrap_or(0).min(self.size / 4);
+            for cell in 0..cells {
+                let Some(at) = be16(&page, 8 + 2 * cell) else { break };
+                if let Some((rowid, payload)) = self.cell(&page, at, tables)
+                    && let Some(record) = fields(&payload)
+                    && !each(rowid, &record)
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Every row of the chain that its own hash proves, until `each` says no.
+    fn for_each_row(&self, mut each: impl FnMut(&Row<'_>, &str) -> bool) {
+        let mut scratch = String::new();
+        self.for_each_record(true, |rowid, record| {
+            let [Field::Null, .., Field::Text(body), _] = record.as_slice() else { return true };
+            let Some(row) = Row::parse(body) else { return true };
+            let (Some(prev), Some(hash)) = (row.hash("prev_hash"), row.hash("hash")) else { return true };
+            let own = row.seq().map(signed) == Some(rowid) && row.recomputed_hash(&prev, &mut scratch) == Some(hash);
+            !own || each(&row, body)
+        });
+    }
+
+    fn cell(&self, page: &[u8], mut at: usize, table: bool) -> Option<(i64, Vec<u8>)> {
+        let length = usize::try_from(varint(page, &mut at)?).ok()?;
+        let rowid = if table { varint(page, &mut at)? as i64 } else { 0 };
+        if length > 64 << 20 {
+            return None;
+        }
+        let usable = self.size;
+        let least = (usable - 12) * 32 / 255 - 23;
+        let most = if table { usable - 35 } else { (usable - 12) * 64 / 255 - 23 };
+        let here = match length {
+            short if short <= most => short,
+            long => {
+                let fits = least + (long - least) % (usable - 4);
+                if fits <= most { fits } else { least }
+            }
+        };
+        let mut payload = page.get(at..at + here)?.to_vec();
+        let mut next = if here < length { be32(page, at + here)? } else { 0 };
+        while payload.len() < length {
+            let more = self.read(next)?;
+            let take = (length - payload.len()).min(usable - 4);
+            payload.extend_from_slice(more.get(4..4 + take)?);
+            next = be32(&more, 0)?;
+        }
+        Some((rowid, payload))
+    }
+}
+
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0u64;
+    for i in 0..9 {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        if i == 8 {
+            return Some(value << 8 | u64::from(byte));
+        }
+        value = value << 7 | u64::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// A record's values. None when the bytes are no record.
+fn fields(payload: &[u8]) -> Option<Vec<Field>> {
+    let mut at = 0;
+    let header = usize::try_from(varint(payload, &mut at)?).ok()?;
+    if header > payload.len() || header > 256 {
+        return None;
+    }
+    let mut body = header;
+    let mut out = Vec::new();
+    while at < header {
+        let kind = varint(payload, &mut at)?;
+        let length = match kind {
+            0 | 8 | 9 => 0,
+            1..=4 => kind as usize,
+            5 => 6,
+            6 | 7 => 8,
+            10 | 11 => return None,
+            _ => usize::try_from((kind - 12) / 2).ok()?,
+        };
+        let bytes = payload.get(body..body.checked_add(length)?)?;
+        body += length;
+        out.push(match kind {
+            0 => Field::Null,
+            8 => Field::Int(0),
+            9 => Field::Int(1),
+            1..=6 => {
+                let sign = if bytes.first().is_some_and(|b| b & 0x80 != 0) { -1i64 } else { 0 };
+                Field::Int(bytes.iter().fold(sign, |n, b| n << 8 | i64::from(*b)))
+            }
+            text if text >= 13 && text % 2 == 1 => Field::Text(String::from_utf8(bytes.to_vec()).ok()?),
+            _ => Field::Other,
+        });
+    }
+    Some(out)
+}
+
+/// Where the newest committed copy of each page stands in a write-ahead log.
+fn committed_frames(wal: &File, size: usize) -> Option<HashMap<u32, u64>> {
+    let mut header = [0; 32];
+    wal.read_exact_at(&mut header, 0).ok()?;
+    let big = be32(&header, 0)? & 1 == 1;
+    let word = |bytes: &[u8]| {
+        let four = [bytes[0], bytes[1], bytes[2], bytes[3]];
+        if big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }
+    };
+    let sum = |(mut a, mut b): (u32, u32), bytes: &[u8]| {
+        for pair in bytes.chunks_exact(8) {
+            a = a.wrapping_add(word(&pair[..4])).wrapping_add(b);
+            b = b.wrapping_add(word(&pair[4..])).wrapping_add(a);
+        }
+        (a, b)
+    };
+    let mut so_far = sum((0, 0), &header[..24]);
+    if usize::try_from(be32(&header, 8)?).ok()? != size || so_far != (be32(&header, 24)?, be32(&header, 28)?) {
+        return None;
+    }
+    let (mut committed, mut pending) = (HashMap::new(), HashMap::new());
+    let mut frame = vec![0; 24 + size];
+    let mut at = 32u64;
+    while wal.read_exact_at(&mut frame, at).is_ok() {
+        so_far = sum(sum(so_far, &frame[..8]), &frame[24..]);
+        if frame[8..16] != header[16..24] || so_far != (be32(&frame, 16)?, be32(&frame, 20)?) {
+            break;
+        }
+        pending.insert(be32(&frame, 0)?, at + 24);
+        if be32(&frame, 4)? != 0 {
+            committed.extend(pending.drain());
+        }
+        at += frame.len() as u64;
+    }
+    Some(committed)
+}
