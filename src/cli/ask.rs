@@ -71,6 +71,17 @@ pub struct NoteArguments {
     by: String,
 }
 
+/// `loaxa sync`
+#[derive(Args)]
+pub struct SyncArguments {
+    /// Dùng lại bản trước của nguồn này cho đến khi có bản mới hơn (go back to the list before)
+    #[arg(long, value_name = "SOURCE")]
+    rollback: Option<String>,
+    /// Người quay lại, ghi vào nhật ký (who, for the log)
+    #[arg(long, value_name = "NAME", requires = "rollback")]
+    by: Option<String>,
+}
+
 /// `loaxa play`
 #[derive(Args)]
 pub struct PlayArguments {
@@ -360,8 +371,16 @@ pub fn play(context: &Context, arguments: &PlayArguments) -> Done {
 }
 
 /// Asks every source now and says what changed.
-pub fn sync(context: &Context) -> Done {
+pub fn sync(context: &Context, arguments: &SyncArguments) -> Done {
     let station = station(context)?;
+    if let Some(source) = &arguments.rollback {
+        let order = Request::RollBack { source: source.clone(), by: arguments.by.clone() };
+        let done = request(&station, &order, Some(Duration::from_secs(60)))?;
+        let serial = |key: &str| done[key].as_u64().unwrap_or(0);
+        let text = Text::RolledBack { source: source.clone(), left: serial("left"), serial: serial("serial") };
+        println!("{}", text.say(station.language));
+        return Ok(ExitCode::SUCCESS);
+    }
     let done = request(&station, &Request::Sync, None)?;
     let rows = done.as_array().cloned().unwrap_or_default();
     if rows.is_empty() {

@@ -11,13 +11,13 @@ use crate::daemon::clock::MachineClock;
 use crate::daemon::sync::{Intake, Taken, Trouble, latest_of};
 use crate::domain::config::{Config, Source};
 use crate::domain::playlist::{Form, read_list};
-use crate::domain::signature::{Keys, Wanted};
+use crate::domain::signature::{Keys, URGENT, Wanted};
 use crate::domain::text::Text;
 use crate::domain::time::Wall;
 use crate::edge::airing_log::{AiringLog, FILE_NAME};
 use crate::edge::clip_store::{Admit, ClipStore, Part, StoreError};
 use crate::edge::control::{AskError, Request, ask};
-use crate::edge::published::PublishedFolder;
+use crate::edge::published::{PublishedFolder, Unjudged};
 
 /// Shown below the help.
 pub const EXAMPLE: &str = "Ví dụ (example):
@@ -54,6 +54,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, admit: &Admit) -> Do
     let clock = MachineClock::new(config.trust, config.hold_ms, Wall(0));
     let intake = Intake {
         source: &source.id,
+        urgent: false,
         keys: &keys,
         station: &config.station.id,
         zone: config.station.timezone,
@@ -62,30 +63,48 @@ pub(super) fn run(context: &Context, arguments: &Arguments, admit: &Admit) -> Do
         admit,
         quota: config.state.clips_quota_bytes,
         keep: &|_| true,
+        keep_before: &|_| true,
         latest: latest.get(&*source.id),
         clock: &clock,
     };
-    let known = intake.load().map_err(|e| failed(e.text(context.language)))?;
-    let mut copied = 0;
-    let taken = intake
-        .take(&read.list, &read.signature, &known, &mut |wanted, part| {
-            copied += 1;
-            copy(&folder.path_of(&wanted.url), wanted, part)
-        })
-        .map_err(|e| failed(e.text(context.language)))?;
+    let mut said = take(context, &intake, &folder, &read)?;
+    // What is urgent comes on the same stick.
+    let folder = folder.urgent();
+    if source.urgent_poll_ms.is_some()
+        && let Some(read) = folder.read().map_err(|e| failed(e.text()))?
+    {
+        let latest = latest.get(&format!("{}{URGENT}", source.id));
+        said.extend(take(context, &Intake { urgent: true, latest, ..intake }, &folder, &read)?);
+    }
     match ask(&config.state.dir, &Request::Look, Some(SOON)) {
         Ok(_) | Err(AskError::NoDaemon(_)) => {}
         // It looks for itself at the next check of the source.
         Err(error) => eprintln!("loaxa: {error}"),
     }
-    match taken {
-        Taken::Same => println!("{}", say(Text::ImportSame { source: source.id.to_string() })),
-        Taken::New(stored) => {
-            let (source, serial) = (source.id.to_string(), stored.serial);
-            println!("{}", say(Text::Imported { source, serial, clips: copied }));
-        }
-    }
+    said.into_iter().for_each(|text| println!("{}", say(text)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes a list and its clips; what there is to say.
+fn take(context: &Context, intake: &Intake, folder: &PublishedFolder, read: &Unjudged) -> Result<Vec<Text>, Failure> {
+    let failed = |text: Text| Failure::Failed(text.say(context.language));
+    let known = intake.load().map_err(|e| failed(e.text(context.language)))?;
+    let mut clips = 0;
+    let taken = intake
+        .take(&read.list, &read.signature, &known, &mut |wanted, part| {
+            clips += 1;
+            copy(&folder.path_of(&wanted.url), wanted, part)
+        })
+        .map_err(|e| failed(e.text(context.language)))?;
+    let source = intake.source.to_owned();
+    Ok(match taken {
+        Taken::Same if intake.urgent => Vec::new(),
+        Taken::Same => vec![Text::ImportSame { source }],
+        Taken::New(stored) if intake.urgent => {
+            vec![Text::ImportedUrgent { source, serial: stored.serial, clips }]
+        }
+        Taken::New(stored) => vec![Text::Imported { source, serial: stored.serial, clips }],
+    })
 }
 
 /// The source a list says it is from. Nothing is believed yet: its keys decide.

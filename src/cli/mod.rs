@@ -198,8 +198,8 @@ enum Command {
     )]
     Stop(ask::StopArguments),
     /// Lấy danh sách mới ngay và cho biết có gì thay đổi (ask the sources now)
-    #[command(after_help = "Ví dụ (example):\n  loaxa sync")]
-    Sync,
+    #[command(after_help = "Ví dụ (example):\n  loaxa sync\n  loaxa sync --rollback tinh --by \"Nguyễn Văn A\"")]
+    Sync(ask::SyncArguments),
     /// Kiểm tra nhật ký và tệp âm thanh còn nguyên vẹn không (check log and clips, like an fsck)
     Verify(verify::Arguments),
 }
@@ -246,7 +246,7 @@ pub fn run() -> ExitCode {
         Command::Simulate(arguments) => rehearsal::run(&context, &arguments),
         Command::Status(arguments) => ask::status(&context, &arguments),
         Command::Stop(arguments) => ask::stop(&context, &arguments),
-        Command::Sync => ask::sync(&context),
+        Command::Sync(arguments) => ask::sync(&context, &arguments),
         Command::Verify(arguments) => verify::run(&context, &arguments),
     };
     done.unwrap_or_else(|failure| {

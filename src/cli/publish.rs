@@ -12,7 +12,7 @@ use crate::cli::{Context, Done, Failure, keygen};
 use crate::daemon::clock::MachineClock;
 use crate::domain::document::{self, Value};
 use crate::domain::fields::{match_name, nearest};
-use crate::domain::findings::Severity;
+use crate::domain::findings::{Finding, Severity};
 use crate::domain::playlist::{Clip, Form, List, read_list};
 use crate::domain::publication::{self, Facts, Head, TARGET_LUFS};
 use crate::domain::signature::{self, Keys, LONGEST_LIFE_DAYS, ending_of};
@@ -29,12 +29,17 @@ pub const EXAMPLE: &str = "Ví dụ (example):
 
 /// The hand-written list's file name.
 const WRITTEN: &str = "playlist.toml";
+/// That of an urgent list.
+const URGENT_WRITTEN: &str = "urgent.toml";
 
 /// What `publish` is told.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Thư mục có playlist.toml và tệp âm thanh (folder of playlist.toml and audio)
     dir: PathBuf,
+    /// Phát hành tin khẩn: đọc DIR/urgent.toml (emergencies, withdrawals, clips), ghi urgent.json (an urgent list)
+    #[arg(long)]
+    urgent: bool,
     /// Khóa ký do `loaxa keygen` hoặc minisign tạo (secret key)
     #[arg(long, value_name = "NAME.key")]
     key: PathBuf,
@@ -79,10 +84,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
         return Err(Failure::Usage(say(Text::PublishLoudness { lufs: arguments.loudness.to_string() })));
     }
 
-    let (bytes, list) = read_written(context, &arguments.dir.join(WRITTEN))?;
+    let written = if arguments.urgent { URGENT_WRITTEN } else { WRITTEN };
+    let (bytes, list) = read_written(context, &arguments.dir.join(written), arguments.urgent)?;
     let (secret, public) = keygen::read_secret(context, &arguments.key)?;
-    let folder = PublishedFolder::at(&arguments.out);
-    let before = last(context, &folder)?;
+    let (list_folder, urgent_folder) =
+        (PublishedFolder::at(&arguments.out), PublishedFolder::at(&arguments.out).urgent());
+    let (folder, beside) = if arguments.urgent { (urgent_folder, list_folder) } else { (list_folder, urgent_folder) };
+    let (before, beside) = (last(context, &folder)?, last(context, &beside)?);
     let clips = ready_clips(context, arguments, &list, measure)?;
 
     let zone = Zone::default();
@@ -91,7 +99,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
     let serial = publication::next_serial(last_serial, arguments.serial)
         .filter(|s| i64::try_from(*s).is_ok())
         .ok_or_else(|| failed(Text::PublishSerialsOver {}))?;
-    let head = Head { serial, issued_at, expires_at: issued_at + life_ms, zone };
+    let head = Head { serial, issued_at, expires_at: issued_at + life_ms, zone, urgent: arguments.urgent };
     let text = String::from_utf8_lossy(&bytes);
     let (root, _) = document::read_toml(&text);
     let Value::Table(root) = &root.value else { return Err(failed(Text::WantObject {})) };
@@ -102,16 +110,18 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
     let signature = minisign::sign(Some(&public), &secret, body.as_bytes(), Some(&comment), words)
         .map_err(|e| Failure::Failed(e.to_string()))?
         .to_string();
-    judge_as_a_station(context, &list, &body, &signature, &public)?;
+    judge_as_a_station(context, &list, &body, &signature, &public, arguments.urgent)?;
 
     for clip in &clips {
         folder.put_clip(&clip.from, &clip.facts.sha256, clip.ending).map_err(|e| failed(e.text()))?;
     }
-    let block = source_block(&list, &public, arguments.url.as_deref());
-    folder.put_text("source.toml", &block).map_err(|e| failed(e.text()))?;
+    if !arguments.urgent {
+        let block = source_block(&list, &public, arguments.url.as_deref());
+        folder.put_text("source.toml", &block).map_err(|e| failed(e.text()))?;
+    }
     folder.put_list(body.as_bytes(), signature.as_bytes()).map_err(|e| failed(e.text()))?;
     let kept = |sha256: &str| {
-        let old = before.as_ref().is_some_and(|b| b.clips.iter().any(|c| c == sha256));
+        let old = before.iter().chain(&beside).any(|b| b.clips.iter().any(|c| c == sha256));
         old || facts.iter().any(|f| f.sha256 == sha256)
     };
     folder.sweep(&kept).map_err(|e| failed(e.text()))?;
@@ -137,14 +147,16 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
 }
 
 /// Reads the hand-written list; says everything that was found.
-fn read_written(context: &Context, path: &Path) -> Result<(Vec<u8>, List), Failure> {
+fn read_written(context: &Context, path: &Path, urgent: bool) -> Result<(Vec<u8>, List), Failure> {
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|e| {
         Failure::Failed(Text::StoreIo { path: shown.clone(), cause: e.to_string() }.say(context.language))
     })?;
     let reading = read_list(&bytes, Form::Handwritten);
     let text = document::shown(&bytes);
-    for finding in &reading.findings {
+    // What an urgent list withdraws stands in the source's list.
+    let elsewhere = |f: &Finding| urgent && f.severity == Severity::Warning && f.code == "unknown_ref";
+    for finding in reading.findings.iter().filter(|f| !elsewhere(f)) {
         eprintln!("{}", finding.render(&shown, &text, context.language));
     }
     let errors = reading.findings.iter().filter(|f| f.severity == Severity::Error).count();
@@ -265,6 +277,7 @@ fn judge_as_a_station(
     body: &str,
     signature: &str,
     public: &PublicKey,
+    urgent: bool,
 ) -> Result<(), Failure> {
     let source = list.source.as_deref().unwrap_or_default();
     // One of those it is meant for; any when it is for all.
@@ -272,7 +285,7 @@ fn judge_as_a_station(
     let group = list.groups.iter().find(|g| g.name == named).and_then(|g| g.stations.first());
     let station = group.map_or(named, String::as_str);
     let keys = Keys::parse(source, &[public.to_base64()]);
-    keys.and_then(|keys| signature::reread(body.as_bytes(), signature.as_bytes(), &keys, source, station))
+    keys.and_then(|keys| signature::reread(body.as_bytes(), signature.as_bytes(), &keys, source, station, urgent))
         .map(|_| ())
         .map_err(|refusal| Failure::Failed(refusal.text(context.language).say(context.language)))
 }
@@ -290,6 +303,7 @@ fn source_block(list: &List, public: &PublicKey, url: Option<&str>) -> String {
          url = {}   # nơi tải được playlist.json\n\
          public_keys = [{}]\n\
          poll = \"15m\"\n\
+         urgent_poll = \"30s\"     # hỏi tin khẩn (urgent.json); bỏ dòng này: không hỏi\n\
          # emergency = true       # cho phép phát tin khẩn cấp trong giờ không phát loa\n",
         quoted(source),
         quoted(url),

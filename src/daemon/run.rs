@@ -32,6 +32,7 @@ use crate::domain::quota;
 use crate::domain::render::Format;
 use crate::domain::report::campaign::CampaignFacts;
 use crate::domain::schedule::{ClipFacts, EMERGENCY_FOR_MS, EmergencyOrder, InForce, Programme, Walk, session_key};
+use crate::domain::signature::URGENT;
 use crate::domain::stage::{Absence, OnStage, Stop, event};
 use crate::domain::text::{Text, length_words, reason_words};
 use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Now, Right, Wall, Why, Zone};
@@ -150,6 +151,10 @@ struct Daemon {
     audio: LocalAudio,
     own: Option<OwnList>,
     stored: Vec<Arc<Stored>>,
+    /// Urgent lists.
+    urgent: Vec<Arc<Stored>>,
+    /// Which of them had not expired when the programme was put together.
+    holding: Vec<bool>,
     store: Arc<ClipStore>,
     playout: Playout,
     speaker: Speaker,
@@ -216,10 +221,23 @@ pub fn run(options: Options) -> Result<(), StartError> {
 fn programme(
     config: &Arc<Config>,
     own: Option<&OwnList>,
-    stored: &[Arc<Stored>],
+    (stored, urgent): (&[Arc<Stored>], &[Arc<Stored>]),
+    now: Wall,
 ) -> Result<Arc<Programme>, StartError> {
     let own = own.map(|o| InForce { source: LOCAL.into(), list: o.list.clone(), since: o.since });
-    let above = stored.iter().map(|s| InForce { source: s.source.clone(), list: s.list.clone(), since: s.in_force_at });
+    // An urgent list stands beside its source's list for as long as it holds; where that has expired, it stands alone.
+    let above = config.sources.iter().filter_map(|source| {
+        let list = stored.iter().find(|s| s.source == source.id);
+        let news = urgent.iter().find(|s| s.source == source.id && s.expires_at > now);
+        let alive = list.filter(|l| source.keeps_expired || l.expires_at > now);
+        let in_force = |l: &Arc<Stored>| (l.list.clone(), l.in_force_at);
+        let (list, since) = match (list, alive, news) {
+            (_, Some(l), Some(n)) => (Arc::new(l.list.with_urgent(&n.list, n.in_force_at)), l.in_force_at),
+            (_, None, Some(n)) => in_force(n),
+            (l, _, None) => in_force(l?),
+        };
+        Some(InForce { source: source.id.clone(), list, since })
+    });
     let lists: Vec<_> = own.into_iter().chain(above).collect();
     Programme::new(config.clone(), &lists)
         .map(Arc::new)
@@ -405,12 +423,13 @@ impl Daemon {
         }
 
         let store = Arc::new(ClipStore::open(&state_dir)?);
-        let mut stored = Vec::new();
+        let (mut stored, mut urgent) = (Vec::new(), Vec::new());
         for (source, from_disk) in load_all(&config, &store, &*clock, language, &last.latest)? {
             if let Some(text) = from_disk.alarm {
                 tracing::error!("{}", text.say(language));
                 alarms.raise(&format!("source_{source}"), now.wall(), text);
             }
+            urgent.extend(from_disk.urgent);
             if let Some(list) = from_disk.stored {
                 clock.raise_floor(list.issued_at.min(list.in_force_at));
                 stored.push(list);
@@ -432,9 +451,10 @@ impl Daemon {
 
         // What was in force while the box was away settles the past; only then does the new come into force.
         let before = own_list_before(&loaded, &clock, last.own_since.as_ref(), &own_sha);
-        let present = programme(&config, own.as_ref(), &stored)?;
+        let present = programme(&config, own.as_ref(), (&stored, &urgent), clock.now().wall())?;
         let settling = match &before {
-            Some(old) => programme(&config, Some(old), &stored).unwrap_or_else(|_| present.clone()),
+            Some(old) => programme(&config, Some(old), (&stored, &urgent), clock.now().wall())
+                .unwrap_or_else(|_| present.clone()),
             None => present.clone(),
         };
         let mut playout = Playout::new(settling, settings(&config), last.past, clock.now().wall());
@@ -468,6 +488,8 @@ impl Daemon {
             state_dir,
             audio,
             stored,
+            urgent,
+            holding: Vec::new(),
             store,
             playout,
             speaker,
@@ -708,8 +730,8 @@ impl Daemon {
         let contacts = self.syncing.as_ref().map(Syncing::status).unwrap_or_default().into_iter().map(|s| {
             let stored = self.stored.iter().find(|l| l.source == s.id);
             Contact {
-                serial: s.serial.or(stored.map(|l| l.serial)),
-                expires_at: s.expires_at.or(stored.map(|l| l.expires_at)),
+                serial: stored.map(|l| l.serial).or(s.serial),
+                expires_at: stored.map(|l| l.expires_at).or(s.expires_at),
                 id: s.id,
                 last_success: s.last_success,
                 last_error: s.last_error,
@@ -1030,27 +1052,33 @@ impl Daemon {
             }
             SyncEvent::Progress { .. } => {}
             // Seen by two: after an import, the thread of the source finds it as well.
-            SyncEvent::Ready { stored } if self.stored.iter().any(|s| s.is(&stored)) => {}
+            SyncEvent::Ready { stored } if self.stored.iter().chain(&self.urgent).any(|s| s.is(&stored)) => {}
             SyncEvent::Ready { stored } => {
-                self.clear(&format!("source_{}", stored.source));
+                let key = if stored.urgent { format!("{}{URGENT}", stored.source) } else { stored.source.to_string() };
+                self.clear(&format!("source_{key}"));
                 self.clear(&format!("no_contact_{}", stored.source));
                 self.clock.raise_floor(stored.issued_at.min(stored.in_force_at));
-                let text = Text::ListReceived {
-                    source: stored.source.to_string(),
-                    serial: stored.serial,
-                    at: self.short_time(stored.in_force_at),
+                let (source, serial, at) =
+                    (stored.source.to_string(), stored.serial, self.short_time(stored.in_force_at));
+                let text = match stored.urgent {
+                    false => Text::ListReceived { source, serial, at },
+                    true => Text::UrgentReceived { source, serial, at },
                 };
                 tracing::info!("{}", text.say(self.language));
-                let detail = [
+                let mut detail = vec![
                     ("source", stored.source.to_string().into()),
                     ("serial", stored.serial.into()),
                     ("body_sha256", stored.body_sha256.clone().into()),
                     ("expires_at", self.zone.rfc3339(stored.expires_at).into()),
                 ];
+                if stored.urgent {
+                    detail.push(("urgent", true.into()));
+                }
                 let row = event_of(EventKind::ListInForce, stored.in_force_at, &detail);
-                match self.stored.iter_mut().find(|s| s.source == stored.source) {
+                let lists = if stored.urgent { &mut self.urgent } else { &mut self.stored };
+                match lists.iter_mut().find(|s| s.source == stored.source) {
                     Some(old) => *old = stored,
-                    None => self.stored.push(stored),
+                    None => lists.push(stored),
                 }
                 self.step(Event::Note(row));
                 self.programme_changed();
@@ -1065,7 +1093,7 @@ impl Daemon {
         let (tx, language, latest) = (self.tx.clone(), self.language, self.latest.clone());
         let look = move || match load_all(&config, &store, &*clock, language, &latest) {
             Ok(found) => {
-                for stored in found.into_iter().filter_map(|(_, loaded)| loaded.stored) {
+                for stored in found.into_iter().flat_map(|(_, loaded)| loaded.stored.into_iter().chain(loaded.urgent)) {
                     let _ = tx.send(Message::Sync(SyncEvent::Ready { stored }));
                 }
             }
@@ -1078,7 +1106,9 @@ impl Daemon {
 
     fn programme_changed(&mut self) {
         self.short_on = None;
-        match programme(&self.config, self.own.as_ref(), &self.stored) {
+        let now = self.clock.now().wall();
+        self.holding = self.which_hold(now);
+        match programme(&self.config, self.own.as_ref(), (&self.stored, &self.urgent), now) {
             Ok(programme) => self.step(Event::Programme(programme)),
             Err(StartError::Failed(text) | StartError::Unreadable(text)) => self.alarm("config_refused", text),
             Err(StartError::Config(_)) => {}
@@ -1104,6 +1134,9 @@ impl Daemon {
         if now.wall() + DAY_MS > self.gate_until || self.gate_until > now.wall() + 2 * GATE_AHEAD_MS {
             self.set_gate();
         }
+        if !self.urgent.is_empty() && self.holding != self.which_hold(now.wall()) {
+            self.programme_changed();
+        }
         self.watch_alarms(now);
         self.prune(now);
         self.show_page();
@@ -1113,6 +1146,11 @@ impl Daemon {
             systemd::status(&line);
             self.last_line = line;
         }
+    }
+
+    /// Of each list from above, whether it has not expired.
+    fn which_hold(&self, now: Wall) -> Vec<bool> {
+        self.stored.iter().chain(&self.urgent).map(|s| s.expires_at > now).collect()
     }
 
     /// Once a day, while nothing is on the air and the clock can be believed, rows older than `[log] keep` go.
@@ -1182,11 +1220,23 @@ impl Daemon {
                 self.clear(&code);
             }
             let code = format!("expires_{}", source.id);
-            let list = self.stored.iter().find(|s| s.source == source.id);
+            let list = self.stored.iter().find(|s| s.source == source.id).cloned();
+            let list_source = source.id.clone();
+            let back = format!("rolled_back_{}", source.id);
+            match list.as_ref().and_then(|s| Some((s.instead_of?, s.serial))) {
+                Some((left, serial)) => {
+                    let source = source.id.to_string();
+                    self.alarm(&back, Text::RolledBackAlarm { source, left, serial });
+                }
+                None => self.clear(&back),
+            }
             match list.map(|s| s.expires_at) {
                 Some(at) if at <= wall + EXPIRES_SOON_MS && now.clock.trusted() => {
                     let (source, at_text) = (source.id.to_string(), self.short_time(at));
-                    let text = if at <= wall {
+                    let keeps = self.config.sources.iter().any(|s| s.id == list_source && s.keeps_expired);
+                    let text = if at <= wall && keeps {
+                        Text::ListExpiredKept { source, at: at_text }
+                    } else if at <= wall {
                         Text::ListExpired { source, at: at_text }
                     } else {
                         Text::ListExpiresSoon { source, at: at_text }
@@ -1382,6 +1432,7 @@ impl Daemon {
         }
         self.config = config;
         self.stored.retain(|s| self.config.sources.iter().any(|c| c.id == s.source));
+        self.urgent.retain(|s| self.config.sources.iter().any(|c| c.id == s.source && c.urgent_poll_ms.is_some()));
         self.keep_own_list(&loaded);
         self.set_gate();
         self.programme_changed();
@@ -1465,6 +1516,24 @@ impl Daemon {
                     let _ = reply.send(Answer::Done(json!([])));
                 }
             },
+            Request::RollBack { source, by } => {
+                let refused =
+                    |text: Text, code: &str| Answer::Refused { text: text.say(self.language), code: code.into() };
+                let answer = if !self.config.sources.iter().any(|s| *s.id == *source) {
+                    refused(Text::RollbackUnknownSource { source }, "unknown_source")
+                } else {
+                    match sync::roll_back(&self.store, &source, &*self.clock) {
+                        Ok((left, serial)) => {
+                            let text = format!("sync --rollback {source}: {left} -> {serial}");
+                            self.step(Event::Note(event(EventKind::Note, now, by, &[("text", text.into())])));
+                            self.look_at_store();
+                            Answer::Done(json!({ "source": source, "left": left, "serial": serial }))
+                        }
+                        Err(error) => refused(error.text(self.language), "no_list_before"),
+                    }
+                };
+                let _ = reply.send(answer);
+            }
             Request::Look => {
                 self.look_at_store();
                 let _ = reply.send(Answer::Done(Value::Null));
@@ -1670,8 +1739,8 @@ impl Daemon {
                     let stored = self.stored.iter().find(|l| l.source == s.id);
                     SourceBrief {
                         id: s.id.to_string(),
-                        serial: s.serial.or(stored.map(|l| l.serial)),
-                        expires_at: s.expires_at.or(stored.map(|l| l.expires_at)).map(time),
+                        serial: stored.map(|l| l.serial).or(s.serial),
+                        expires_at: stored.map(|l| l.expires_at).or(s.expires_at).map(time),
                         last_success: s.last_success.map(time),
                         last_error: s.last_error.map(|t| t.say(self.language)),
                     }

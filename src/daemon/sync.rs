@@ -16,16 +16,21 @@ use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::domain::config::{Config, Language};
+use crate::domain::config::{Config, Language, Source};
 use crate::domain::heartbeat::Heartbeat;
-use crate::domain::playlist::List;
+use crate::domain::playlist::{Form, List, read_list};
 use crate::domain::signature::{
-    self, Accept, Accepted, Expected, Fresh, Keys, LARGEST_LIST, LARGEST_SIGNATURE, Refusal, Wanted,
+    self, Accept, Accepted, Expected, Fresh, Keys, LARGEST_LIST, LARGEST_SIGNATURE, Refusal, URGENT, Wanted,
 };
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, ClockState, DAY_MS, HOUR_MS, Wall, Zone};
-use crate::edge::clip_store::{Admit, ClipStore, Incoming, Measured, Part, StoreError};
+use crate::edge::clip_store::{Admit, ClipStore, Generation, Incoming, Measured, Part, StoreError};
 use crate::edge::http::{self, Fetched, Fetcher, HttpError, Sink};
+
+/// The longest pause between two questions for an urgent list that fail.
+const URGENT_BACKOFF_TO: Duration = Duration::from_secs(5 * 60);
+/// The urgent list's file, beside the list.
+const URGENT_LIST: &str = crate::edge::published::URGENT_LIST;
 
 /// A list in force, with what the station knows of it.
 #[derive(Debug)]
@@ -46,12 +51,17 @@ pub struct Stored {
     pub in_force_at: Wall,
     /// What the clock was worth then.
     pub clock: ClockState,
+    /// Whether it is the source's urgent list.
+    pub urgent: bool,
+    /// The later serial that a person has taken back; this list is in force in its place.
+    pub instead_of: Option<u64>,
 }
 
 impl Stored {
     /// Whether another is the same list of the same source.
     pub fn is(&self, other: &Stored) -> bool {
-        (&self.source, self.serial, &self.body_sha256) == (&other.source, other.serial, &other.body_sha256)
+        let key = |s: &Stored| (s.source.clone(), s.urgent, s.serial, s.body_sha256.clone(), s.instead_of);
+        key(self) == key(other)
     }
 }
 
@@ -64,6 +74,10 @@ pub struct Loaded {
     pub accepted: Option<Accepted>,
     /// Damage, or a list that no longer holds.
     pub alarm: Option<Text>,
+    /// The urgent list in force beside it.
+    pub urgent: Option<Arc<Stored>>,
+    /// Clips of the list that is on disk beside the one in force, by SHA-256: kept where there is room.
+    pub beside: Vec<String>,
 }
 
 /// Why nothing new came into force.
@@ -117,6 +131,8 @@ pub type FetchClip<'a> = dyn FnMut(&Wanted, &mut Part) -> Result<(), Trouble> + 
 pub struct Intake<'a> {
     /// The source's id.
     pub source: &'a str,
+    /// Whether this is the way in for its urgent list.
+    pub urgent: bool,
     /// The keys that may sign for it.
     pub keys: &'a Keys,
     /// This station's id.
@@ -133,6 +149,8 @@ pub struct Intake<'a> {
     pub quota: u64,
     /// Clips not to be evicted for new ones: those in force anywhere, and audio behind rows.
     pub keep: &'a dyn Fn(&str) -> bool,
+    /// Clips of the lists before, which go before those.
+    pub keep_before: &'a dyn Fn(&str) -> bool,
     /// The latest list that came into force by what the airing log says: where the disk knows less, it was set back.
     pub latest: Option<&'a Accepted>,
     /// Both clocks.
@@ -146,17 +164,24 @@ impl Intake<'_> {
     /// # Errors
     /// What the disk says of the folder itself.
     pub fn load(&self) -> Result<Loaded, StoreError> {
-        let disk = self.store.on_disk(self.source)?;
-        let mut loaded = Loaded { accepted: disk.accepted, ..Loaded::default() };
+        let disk = self.store.on_disk(&self.key())?;
+        let mut loaded = Loaded { accepted: disk.accepted.clone(), ..Loaded::default() };
         if disk.damaged {
             loaded.alarm = Some(Text::StoreDamaged { source: self.source.into() });
         }
+        let back = disk.rolled_back.then_some(disk.accepted).flatten().map(|a| a.serial);
         for generation in disk.generations {
-            match signature::reread(&generation.bytes, &generation.signature, self.keys, self.source, self.station) {
+            if loaded.stored.is_some() {
+                loaded.beside = clips_of(&generation);
+                break;
+            }
+            let (bytes, signature) = (&generation.bytes, &generation.signature);
+            match signature::reread(bytes, signature, self.keys, self.source, self.station, self.urgent) {
                 Ok(fresh) => {
                     if disk.damaged {
+                        let key = self.key();
                         let incoming = Incoming {
-                            source: self.source,
+                            source: &key,
                             bytes: &generation.bytes,
                             signature: &generation.signature,
                             accepted: &fresh.accepted,
@@ -167,8 +192,8 @@ impl Intake<'_> {
                         // Refused when the state on disk knows a later one: then that stays what is accepted.
                         let _ = self.store.switch(&incoming);
                     }
-                    loaded.stored = Some(self.stored(fresh, generation.in_force_at, generation.clock));
-                    break;
+                    let instead_of = back.filter(|serial| *serial != fresh.accepted.serial);
+                    loaded.stored = Some(self.stored(fresh, generation.in_force_at, generation.clock, instead_of));
                 }
                 Err(refusal) => loaded.alarm = Some(refusal.text(self.language)),
             }
@@ -182,7 +207,12 @@ impl Intake<'_> {
         Ok(loaded)
     }
 
-    fn stored(&self, fresh: Fresh, in_force_at: Wall, clock: ClockState) -> Arc<Stored> {
+    /// Its name in the store.
+    fn key(&self) -> String {
+        key_of(self.source, self.urgent)
+    }
+
+    fn stored(&self, fresh: Fresh, in_force_at: Wall, clock: ClockState, instead_of: Option<u64>) -> Arc<Stored> {
         Arc::new(Stored {
             source: self.source.into(),
             list: Arc::new(fresh.list),
@@ -192,6 +222,8 @@ impl Intake<'_> {
             expires_at: fresh.expires_at,
             in_force_at,
             clock,
+            urgent: self.urgent,
+            instead_of,
         })
     }
 
@@ -209,6 +241,7 @@ impl Intake<'_> {
     ) -> Result<Taken, Trouble> {
         let expected = Expected {
             source: self.source,
+            urgent: self.urgent,
             station: self.station,
             keys: self.keys,
             stored: known.accepted.as_ref(),
@@ -217,7 +250,9 @@ impl Intake<'_> {
         };
         let fresh = match signature::accept(bytes, signature, &expected)? {
             Accept::Same(fresh) => {
-                if known.stored.as_ref().is_some_and(|s| s.body_sha256 == fresh.accepted.body_sha256) {
+                let in_force = |s: &Arc<Stored>| s.body_sha256 == fresh.accepted.body_sha256;
+                // One that a person has taken back stays where it is.
+                if known.stored.as_ref().is_some_and(|s| in_force(s) || s.instead_of.is_some()) {
                     return Ok(Taken::Same);
                 }
                 fresh // accepted once, lost since
@@ -232,7 +267,7 @@ impl Intake<'_> {
         }
         let now = self.clock.now();
         self.store.switch(&Incoming {
-            source: self.source,
+            source: &self.key(),
             bytes,
             signature,
             accepted: &fresh.accepted,
@@ -240,7 +275,7 @@ impl Intake<'_> {
             clock: now.clock,
             needed: &needed,
         })?;
-        Ok(Taken::New(self.stored(*fresh, now.wall(), now.clock)))
+        Ok(Taken::New(self.stored(*fresh, now.wall(), now.clock, None)))
     }
 
     fn make_room(&self, needed: &[Wanted]) -> Result<(), StoreError> {
@@ -250,8 +285,13 @@ impl Intake<'_> {
         }
         let missing: u64 = needed.iter().filter(|w| !self.store.has(w)).map(|w| w.bytes).sum();
         if missing > 0 {
-            let in_work = |sha256: &str| needed.iter().any(|w| w.sha256 == sha256);
-            self.store.evict(self.quota.saturating_sub(missing), &|sha256| in_work(sha256) || (self.keep)(sha256))?;
+            let keep = |sha256: &str| needed.iter().any(|w| w.sha256 == sha256) || (self.keep)(sha256);
+            let most = self.quota.saturating_sub(missing);
+            // The list before can be restored for as long as nothing else needs the room.
+            self.store.evict(most, &|sha256| keep(sha256) || (self.keep_before)(sha256))?;
+            if self.store.usage().1 > most {
+                self.store.evict(most, &keep)?;
+            }
         }
         Ok(())
     }
@@ -280,6 +320,11 @@ impl Intake<'_> {
             }
         }
     }
+}
+
+/// The name of a source's list, or of its urgent list, in the store and in events.
+fn key_of(source: &str, urgent: bool) -> String {
+    if urgent { format!("{source}{URGENT}") } else { source.to_owned() }
 }
 
 /// A part file as the far end of a transfer, with the way to stop it.
@@ -468,9 +513,13 @@ struct Shared {
 }
 
 struct Watched {
+    /// Whether it is an urgent list.
+    urgent: bool,
     status: SourceStatus,
     /// Clips of the list in force.
     clips: Vec<String>,
+    /// Clips of the list before.
+    before: Vec<String>,
     /// Who waits for the next check.
     asking: Vec<mpsc::Sender<(Arc<str>, Answer)>>,
 }
@@ -488,7 +537,11 @@ impl Syncing {
     /// # Errors
     /// When a thread cannot be made.
     pub fn start(config: &Config, surroundings: &Surroundings, settings: &Settings) -> io::Result<Syncing> {
-        let watched = |id: &Arc<str>| Watched {
+        let channels: Vec<(&Source, bool)> = (config.sources.iter())
+            .flat_map(|s| std::iter::once((s, false)).chain(s.urgent_poll_ms.map(|_| (s, true))))
+            .collect();
+        let watched = |id: &Arc<str>, urgent: bool| Watched {
+            urgent,
             status: SourceStatus {
                 id: id.clone(),
                 serial: None,
@@ -497,31 +550,45 @@ impl Syncing {
                 last_error: None,
             },
             clips: Vec::new(),
+            before: Vec::new(),
             asking: Vec::new(),
         };
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
-            sources: Mutex::new(config.sources.iter().map(|s| watched(&s.id)).collect()),
+            sources: Mutex::new(channels.iter().map(|(s, urgent)| watched(&s.id, *urgent)).collect()),
             wake: Condvar::new(),
         });
         let agent = locked(&surroundings.heartbeat).to_string();
         let mut syncing = Syncing { shared: shared.clone(), fetchers: Vec::new() };
-        for (index, source) in config.sources.iter().enumerate() {
-            let fetcher =
-                Arc::new(Fetcher::new(&[&source.url], &agent, settings.limits.clone(), surroundings.clock.clone()));
+        for (index, (source, urgent)) in channels.into_iter().enumerate() {
+            let urls: Vec<&str> = std::iter::once(&source.url).chain(&source.mirrors).map(String::as_str).collect();
+            let mut settings = settings.clone();
+            let mut poll_ms = source.poll_ms;
+            if let Some(ms) = source.urgent_poll_ms.filter(|_| urgent) {
+                poll_ms = ms;
+                settings.backoff_from = Duration::from_millis(ms.unsigned_abs());
+                settings.backoff_to = settings.backoff_from.max(URGENT_BACKOFF_TO);
+            }
+            let fetcher = Arc::new(Fetcher::new(&urls, &agent, settings.limits.clone(), surroundings.clock.clone()));
             syncing.fetchers.push(fetcher.clone());
             let mut thread = SourceThread {
                 index,
                 id: source.id.clone(),
+                key: key_of(&source.id, urgent).into(),
+                urgent,
+                absent: false,
                 url: source.url.clone(),
+                urls: (urls.iter())
+                    .map(|url| if urgent { http::beside(url, URGENT_LIST) } else { (*url).to_owned() })
+                    .collect(),
                 keys: Keys::parse(&source.id, &source.public_keys),
                 station: config.station.id.clone(),
                 zone: config.station.timezone,
-                poll_ms: source.poll_ms,
+                poll_ms,
                 quota: config.state.clips_quota_bytes,
                 fetcher,
                 surroundings: surroundings.clone(),
-                settings: settings.clone(),
+                settings,
                 shared: shared.clone(),
                 known: Loaded::default(),
                 looked: false,
@@ -533,7 +600,7 @@ impl Syncing {
                 said: None,
             };
             std::thread::Builder::new()
-                .name(format!("sync-{}", source.id))
+                .name(format!("sync-{}", key_of(&source.id, urgent)))
                 .stack_size(512 * 1024)
                 .spawn(move || thread.run())?;
         }
@@ -552,7 +619,7 @@ impl Syncing {
 
     /// How each source stands.
     pub fn status(&self) -> Vec<SourceStatus> {
-        self.shared.sources().iter().map(|s| s.status.clone()).collect()
+        self.shared.sources().iter().filter(|s| !s.urgent).map(|s| s.status.clone()).collect()
     }
 
     /// Stops at once; transfers under way break off, their part files are kept.
@@ -614,6 +681,7 @@ pub fn load_all(
             };
             let intake = Intake {
                 source: &source.id,
+                urgent: false,
                 keys: &keys,
                 station: &config.station.id,
                 zone: config.station.timezone,
@@ -622,18 +690,55 @@ pub fn load_all(
                 admit: &nothing_to_admit,
                 quota: config.state.clips_quota_bytes,
                 keep: &|_| true,
+                keep_before: &|_| true,
                 latest: latest.get(&*source.id),
                 clock,
             };
-            Ok((source.id.clone(), intake.load()?))
+            let mut loaded = intake.load()?;
+            if source.urgent_poll_ms.is_some() {
+                let latest = latest.get(&key_of(&source.id, true));
+                let urgent = Intake { urgent: true, latest, ..intake }.load()?;
+                loaded.alarm = loaded.alarm.or(urgent.alarm);
+                loaded.urgent = urgent.stored;
+            }
+            Ok((source.id.clone(), loaded))
         })
         .collect()
+}
+
+fn hashes_of(list: &List) -> Vec<String> {
+    list.clips.iter().filter_map(|c| c.sha256.as_deref().map(str::to_owned)).collect()
+}
+
+/// The clips of a list on disk; it was verified when it came.
+fn clips_of(generation: &Generation) -> Vec<String> {
+    read_list(&generation.bytes, Form::Published).value.map(|l| hashes_of(&l)).unwrap_or_default()
+}
+
+/// Puts the list before the one in force back in force ([`ClipStore::roll_back`]).
+///
+/// # Errors
+/// See there.
+pub fn roll_back(store: &ClipStore, source: &str, clock: &dyn Clock) -> Result<(u64, u64), StoreError> {
+    let now = clock.now();
+    store.roll_back(source, (now.wall(), now.clock), &|generation| {
+        let list = read_list(&generation.bytes, Form::Published).value;
+        list.map(|l| signature::needed(&l)).unwrap_or_default()
+    })
 }
 
 struct SourceThread {
     index: usize,
     id: Arc<str>,
+    /// The name of the list in the store and in events.
+    key: Arc<str>,
+    urgent: bool,
+    /// Whether the server has no such file: usual for an urgent list.
+    absent: bool,
+    /// Where this check asks.
     url: String,
+    /// Where it may ask: the source's own address and its mirrors.
+    urls: Vec<String>,
     keys: Result<Keys, Refusal>,
     station: String,
     zone: Zone,
@@ -647,11 +752,11 @@ struct SourceThread {
     /// Whether the disk has been looked at: what was found then has been told by [`load_all`].
     looked: bool,
     /// What the disk said of itself then.
-    seen: Option<Accepted>,
+    seen: Option<(Accepted, bool)>,
     /// Clips of the list in force that may not air, and since when: not fetched again today.
     bad: HashMap<String, (Text, i64)>,
-    /// The tag of the list that was judged last and is in force.
-    etag: Option<String>,
+    /// The tag of the list that was judged last and is in force, and whose tag it is.
+    etag: Option<(String, String)>,
     /// Boot time of the last whole fetch.
     whole_at_ns: Option<i64>,
     /// A list whose clips may not air: only another one helps, so it is not fetched clip by clip again today.
@@ -670,8 +775,10 @@ impl SourceThread {
             if self.stopped() {
                 return;
             }
-            failures = if matches!(answer, Answer::Failed(_)) { failures + 1 } else { 0 };
-            for waiting in asking {
+            failures = if matches!(answer, Answer::Failed(_)) || self.absent { failures + 1 } else { 0 };
+            // Nothing urgent is what everybody expects, and whether the source answers its list tells.
+            let worth = !self.urgent || matches!(answer, Answer::New(_) | Answer::Refused(_));
+            for waiting in asking.into_iter().filter(|_| worth) {
                 // Whoever asked may have gone.
                 let _ = waiting.send((self.id.clone(), answer.clone()));
             }
@@ -704,7 +811,11 @@ impl SourceThread {
 
     fn check(&mut self) -> (Answer, Option<Duration>) {
         let now = self.surroundings.clock.now();
-        let result = self.check_list();
+        let mut result = self.check_list();
+        self.absent = self.urgent && matches!(&result, Err(Trouble::Http(HttpError::Status { status: 404 | 410, .. })));
+        if self.absent {
+            result = Ok(self.same());
+        }
         let language = self.settings.language;
         let (answer, retry_after) = match result {
             Ok(answer) => (answer, None),
@@ -733,7 +844,7 @@ impl SourceThread {
                 Answer::Failed(text) | Answer::Refused(text) => status.last_error = Some(text.clone()),
             }
         }
-        let source = self.id.clone();
+        let source = self.key.clone();
         match &answer {
             Answer::Same { .. } => {
                 self.said = None;
@@ -770,17 +881,42 @@ impl SourceThread {
         (self.surroundings.tell)(event);
     }
 
+    /// Asks the source, and while nothing usable comes its mirrors in turn. What the source itself said is what is
+    /// told.
     fn check_list(&mut self) -> Result<Answer, Trouble> {
+        let mut first = None;
+        for (n, url) in self.urls.clone().into_iter().enumerate() {
+            if self.stopped() {
+                break;
+            }
+            self.url = url;
+            let trouble = match self.check_here() {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            let next = match &trouble {
+                Trouble::Http(_) | Trouble::Store(StoreError::WrongBytes { .. }) => true,
+                // A mirror that lags behind is none that lies.
+                Trouble::Refusal(Refusal::SerialLower { .. }) => n > 0,
+                _ => false,
+            };
+            if !next {
+                return Err(trouble);
+            }
+            first.get_or_insert(trouble);
+        }
+        Err(first.unwrap_or(Trouble::Http(HttpError::Stopped)))
+    }
+
+    fn check_here(&mut self) -> Result<Answer, Trouble> {
         let keys = self.keys.clone()?;
         self.reload(&keys)?;
-        let beat = Heartbeat {
-            list: self.known.stored.as_ref().map(|s| s.serial),
-            ..locked(&self.surroundings.heartbeat).clone()
-        };
+        let beat = Heartbeat { list: self.list_serial(), ..locked(&self.surroundings.heartbeat).clone() };
         self.fetcher.set_user_agent(&beat.to_string());
         let now_ns = self.boot_ns();
         let due = self.whole_at_ns.is_none_or(|at| (now_ns - at) / 1_000_000 >= self.settings.whole_every_ms);
-        let etag = self.etag.clone().filter(|_| !due && self.known.stored.is_some());
+        let known = self.etag.clone().filter(|(url, _)| *url == self.url && !due && self.known.stored.is_some());
+        let etag = known.map(|(_, tag)| tag);
         let fetched = self.fetcher.body(&self.url, etag.as_deref(), LARGEST_LIST)?;
         let (mut bytes, mut etag) = match fetched {
             Fetched::NotModified => {
@@ -790,8 +926,10 @@ impl SourceThread {
             Fetched::Body { bytes, etag } => (bytes, etag),
         };
         self.etag = None;
+        let here = self.url.clone();
+        let tagged = move |tag: Option<String>| tag.map(|tag| (here, tag));
         if self.in_force(&bytes) {
-            (self.etag, self.whole_at_ns) = (etag, Some(now_ns));
+            (self.etag, self.whole_at_ns) = (tagged(etag), Some(now_ns));
             self.fill_up(&keys)?;
             return Ok(self.same());
         }
@@ -814,12 +952,12 @@ impl SourceThread {
         let taken = self.take(&keys, &bytes, &signature);
         match taken {
             Ok(Taken::Same) => {
-                (self.etag, self.whole_at_ns) = (etag, Some(now_ns));
+                (self.etag, self.whole_at_ns) = (tagged(etag), Some(now_ns));
                 self.fill_up(&keys)?;
                 Ok(self.same())
             }
             Ok(Taken::New(stored)) => {
-                (self.etag, self.whole_at_ns, self.refused) = (etag, Some(now_ns), None);
+                (self.etag, self.whole_at_ns, self.refused) = (tagged(etag), Some(now_ns), None);
                 self.set_known(Loaded {
                     accepted: Some(Accepted {
                         serial: stored.serial,
@@ -828,13 +966,15 @@ impl SourceThread {
                     }),
                     stored: Some(stored.clone()),
                     alarm: None,
+                    urgent: None,
+                    beside: self.known.stored.iter().flat_map(|s| hashes_of(&s.list)).collect(),
                 });
-                self.seen = self.known.accepted.clone();
+                self.seen = self.known.accepted.clone().map(|a| (a, false));
                 self.tell(SyncEvent::Ready { stored: stored.clone() });
                 // The list is in force; what only a commune might take is tried again at the next poll.
                 if let Err(trouble) = self.fill_up(&keys) {
                     let text = trouble.text(self.settings.language);
-                    self.tell(SyncEvent::Failed { source: self.id.clone(), text });
+                    self.tell(SyncEvent::Failed { source: self.key.clone(), text });
                 }
                 Ok(Answer::New(stored))
             }
@@ -848,6 +988,11 @@ impl SourceThread {
                 Err(trouble)
             }
         }
+    }
+
+    /// The serial of the source's list in force, also for the thread of its urgent list.
+    fn list_serial(&self) -> Option<u64> {
+        self.shared.sources().iter().find(|s| !s.urgent && s.status.id == self.id).and_then(|s| s.status.serial)
     }
 
     fn signature(&self) -> Result<Vec<u8>, HttpError> {
@@ -867,7 +1012,7 @@ impl SourceThread {
 
     /// Looks whether the disk has another list than we know: at the first check, and after an import.
     fn reload(&mut self, keys: &Keys) -> Result<(), StoreError> {
-        let on_disk = self.surroundings.store.accepted(&self.id);
+        let on_disk = self.surroundings.store.accepted(&self.key);
         let first = !std::mem::replace(&mut self.looked, true);
         if !first && (on_disk.is_none() || on_disk == self.seen) {
             return Ok(());
@@ -875,10 +1020,10 @@ impl SourceThread {
         self.seen = on_disk;
         let loaded = self.with_intake(keys, |intake| intake.load())?;
         if let Some(text) = loaded.alarm.clone() {
-            self.tell(SyncEvent::Damaged { source: self.id.clone(), text });
+            self.tell(SyncEvent::Damaged { source: self.key.clone(), text });
         }
-        let before = self.known.stored.as_ref().map(|s| s.body_sha256.clone());
-        let ready = loaded.stored.clone().filter(|s| !first && before.as_ref() != Some(&s.body_sha256));
+        let before = self.known.stored.clone();
+        let ready = loaded.stored.clone().filter(|s| !first && before.is_none_or(|b| !b.is(s)));
         self.set_known(loaded);
         if let Some(stored) = ready {
             self.tell(SyncEvent::Ready { stored });
@@ -894,6 +1039,7 @@ impl SourceThread {
         watched.clips = (known.stored.iter().flat_map(|s| &s.list.clips))
             .filter_map(|c| c.sha256.as_deref().map(str::to_owned))
             .collect();
+        watched.before = known.beside.clone();
         drop(sources);
         self.known = known;
     }
@@ -957,6 +1103,7 @@ impl SourceThread {
         };
         run(&Intake {
             source: &self.id,
+            urgent: self.urgent,
             keys,
             station: &self.station,
             zone: self.zone,
@@ -965,7 +1112,8 @@ impl SourceThread {
             admit: &*self.surroundings.admit,
             quota: self.quota,
             keep: &keep,
-            latest: self.surroundings.latest.get(&*self.id),
+            keep_before: &|sha256| self.shared.sources().iter().any(|s| s.before.iter().any(|c| c == sha256)),
+            latest: self.surroundings.latest.get(&*self.key),
             clock: &*self.surroundings.clock,
         })
     }

@@ -412,6 +412,8 @@ pub struct Emergency {
     pub every_ms: Option<i64>,
     /// The stations or groups meant; absent: all.
     pub stations: Option<Vec<String>>,
+    /// When its urgent list came into force; none: with its list.
+    pub since: Option<Wall>,
     /// Where it stands.
     pub span: Span,
 }
@@ -438,6 +440,8 @@ pub struct List {
     pub issued_at: Option<Wall>,
     /// From when on its clips may no longer air.
     pub expires_at: Option<Wall>,
+    /// Whether it is the urgent list that stands beside a source's list.
+    pub urgent: bool,
     /// The stations or groups meant; absent: all.
     pub stations: Option<Vec<String>>,
     /// Names for sets of stations.
@@ -469,6 +473,36 @@ impl List {
                     || self.groups.iter().any(|g| g.name == *name && g.stations.iter().any(|s| s == station))
             })
         })
+    }
+
+    /// This list with what an urgent list of the same source adds to it from `since` on: emergencies, where one of
+    /// the same id gives way, withdrawals, and clips. A clip whose id stands for other audio here gets another id.
+    pub fn with_urgent(&self, urgent: &List, since: Wall) -> List {
+        let mut whole = self.clone();
+        let other_id = |id: &Arc<str>| match self.clip(id) {
+            Some(known) if urgent.clip(id).is_some_and(|c| c.sha256 != known.sha256) => format!("{id}.khan").into(),
+            _ => id.clone(),
+        };
+        for clip in &urgent.clips {
+            let id = other_id(&clip.id);
+            if whole.clip(&id).is_none() {
+                whole.clips.push(Clip { id, ..clip.clone() });
+            }
+        }
+        for emergency in &urgent.emergencies {
+            let mut emergency = Emergency { since: Some(since), ..emergency.clone() };
+            if emergency.clip.source.is_none() || emergency.clip.source == urgent.source {
+                emergency.clip.id = other_id(&emergency.clip.id);
+            }
+            whole.emergencies.retain(|e| e.id != emergency.id);
+            whole.emergencies.push(emergency);
+        }
+        let taken = urgent.withdrawals.iter().cloned();
+        whole.withdrawals.extend(taken.map(|w| Withdrawal { at: Some(w.at.unwrap_or(since).max(since)), ..w }));
+        whole.groups.extend(urgent.groups.iter().cloned());
+        let new = urgent.campaigns.iter().filter(|c| !self.campaigns.iter().any(|k| k.id == c.id));
+        whole.campaigns.extend(new.cloned());
+        whole
     }
 
     /// The clip of this id.

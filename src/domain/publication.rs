@@ -42,6 +42,8 @@ pub struct Head {
     pub expires_at: Wall,
     /// The zone times are written in.
     pub zone: Zone,
+    /// Whether it is an urgent list.
+    pub urgent: bool,
 }
 
 /// The next serial (rule R12): one after the last in the folder or the one asked for, whichever is higher.
@@ -59,8 +61,11 @@ pub fn document(root: &Table, facts: &[Facts], head: &Head) -> String {
     out.insert("serial".into(), Json::from(head.serial));
     out.insert("issued_at".into(), Json::from(head.zone.rfc3339_seconds(head.issued_at)));
     out.insert("expires_at".into(), Json::from(head.zone.rfc3339_seconds(head.expires_at)));
+    if head.urgent {
+        out.insert("urgent".into(), Json::from(true));
+    }
     for entry in &root.entries {
-        if out.contains_key(&entry.key) {
+        if entry.key == "urgent" || out.contains_key(&entry.key) {
             continue; // written above, whatever the hand-written list says
         }
         let mut value = json(&entry.node);
@@ -148,6 +153,7 @@ mod tests {
             serial: 7,
             issued_at: Wall::parse_rfc3339("2022-10-01T08:00:00+07:00").unwrap(),
             expires_at: Wall::parse_rfc3339("2022-11-01T08:00:00+07:00").unwrap(),
+            urgent: false,
             zone: Zone::default(),
         }
     }

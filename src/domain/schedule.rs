@@ -467,7 +467,7 @@ impl Programme {
                     gap_ms: e.gap_ms,
                     every_ms: e.every_ms,
                     passes_quiet: *passes,
-                    since: in_force.since,
+                    since: e.since.unwrap_or(in_force.since),
                     by: None,
                 }
             })

@@ -222,6 +222,7 @@ const LIST: &[Key] = &[
     ("", "stations", Holds::Texts, false, "Đài hoặc nhóm được nhận danh sách này; không ghi: tất cả"),
     ("", "groups", Holds::Groups, false, "Tên gọi chung cho nhiều đài"),
     ("", "format", Holds::Whole(1, 1), false, "Do loaxa publish tự ghi"),
+    ("", "urgent", Holds::Flag, false, "Do loaxa publish --urgent tự ghi"),
     ("", "serial", Holds::Whole(1, i64::MAX), false, "Do loaxa publish tự ghi"),
     ("", "issued_at", Holds::Moment, false, "Do loaxa publish tự ghi"),
     ("", "expires_at", Holds::Moment, false, "Do loaxa publish tự ghi"),

@@ -26,6 +26,8 @@ pub const LONGEST_LIFE_DAYS: i64 = 100;
 pub const LARGEST_LIST: u64 = 8 * 1024 * 1024;
 /// The largest signature file in bytes; a real one has about 300.
 pub const LARGEST_SIGNATURE: u64 = 4 * 1024;
+/// What follows a source's id in the names of its urgent list: no source's id can end so.
+pub const URGENT: &str = "~urgent";
 /// The `format` this program writes.
 pub const FORMAT: u64 = 1;
 /// How far ahead of a trusted clock a list may have been issued, in milliseconds.
@@ -88,6 +90,8 @@ pub struct Accepted {
 pub struct Expected<'a> {
     /// The source's id in `station.toml`.
     pub source: &'a str,
+    /// Whether it was asked for as the urgent list, which says so itself: neither can stand for the other.
+    pub urgent: bool,
     /// This station's id.
     pub station: &'a str,
     /// The keys that may sign.
@@ -143,6 +147,8 @@ pub enum Refusal {
     FormatUnknown { from: String, format: i64 },
     /// Another source's list.
     OtherSource { from: String, found: String },
+    /// The urgent list in place of the list, or the other way round.
+    OtherFile { from: String },
     /// Not meant for this station.
     NotForStation { from: String, station: String },
     /// Older than the accepted one (rollback).
@@ -174,6 +180,7 @@ impl Refusal {
             }
             Refusal::FormatUnknown { from: source, format } => Text::ListFormatUnknown { source, format },
             Refusal::OtherSource { from: source, found } => Text::ListOtherSource { source, found },
+            Refusal::OtherFile { from: source } => Text::ListOtherFile { source },
             Refusal::NotForStation { from: source, station } => Text::ListNotForStation { source, station },
             Refusal::SerialLower { from: source, serial, stored } => Text::SerialLower { source, serial, stored },
             Refusal::Equivocation { from: source, serial } => Text::SerialEquivocation { source, serial },
@@ -256,7 +263,7 @@ pub fn key_id(keynum: &[u8]) -> String {
 pub fn accept(bytes: &[u8], signature: &[u8], expected: &Expected) -> Result<Accept, Refusal> {
     let source = || expected.source.to_owned();
     let verified = verify(bytes, signature, expected.keys, expected.source)?;
-    let fresh = read(verified, expected.source, expected.station)?;
+    let fresh = read(verified, expected.source, expected.station, expected.urgent)?;
 
     let (serial, stored) = (fresh.accepted.serial, expected.stored.map_or(0, |s| s.serial));
     if serial < stored || serial == 0 {
@@ -292,11 +299,18 @@ pub fn accept(bytes: &[u8], signature: &[u8], expected: &Expected) -> Result<Acc
 ///
 /// # Errors
 /// What makes it unreadable: altered on disk, or the keys in the config were changed since.
-pub fn reread(bytes: &[u8], signature: &[u8], keys: &Keys, source: &str, station: &str) -> Result<Fresh, Refusal> {
-    read(verify(bytes, signature, keys, source)?, source, station)
+pub fn reread(
+    bytes: &[u8],
+    signature: &[u8],
+    keys: &Keys,
+    source: &str,
+    station: &str,
+    urgent: bool,
+) -> Result<Fresh, Refusal> {
+    read(verify(bytes, signature, keys, source)?, source, station, urgent)
 }
 
-fn read(verified: Verified, source: &str, station: &str) -> Result<Fresh, Refusal> {
+fn read(verified: Verified, source: &str, station: &str, urgent: bool) -> Result<Fresh, Refusal> {
     let bytes = verified.bytes();
     let malformed = |finding: Text, findings: usize| Refusal::Malformed {
         from: source.into(),
@@ -335,6 +349,13 @@ fn read(verified: Verified, source: &str, station: &str) -> Result<Fresh, Refusa
             let found = found.as_deref().unwrap_or("-").to_owned();
             return Err(Refusal::OtherSource { from: source.into(), found });
         }
+    }
+    if list.urgent != urgent {
+        return Err(Refusal::OtherFile { from: source.into() });
+    }
+    let more = list.slots.len() + list.offers.len() + list.rotations.len() + list.special_days.len();
+    if urgent && more > 0 {
+        return Err(malformed(Text::UrgentHasMore {}, 1));
     }
     if !list.is_for(&list.stations, station) {
         return Err(Refusal::NotForStation { from: source.into(), station: station.into() });
@@ -457,7 +478,7 @@ mod tests {
     }
 
     fn expected<'a>(keys: &'a Keys, stored: Option<&'a Accepted>) -> Expected<'a> {
-        Expected { source: "tinh", station: "xa-a", keys, stored, now: now(NOON), zone: Zone::default() }
+        Expected { source: "tinh", urgent: false, station: "xa-a", keys, stored, now: now(NOON), zone: Zone::default() }
     }
 
     fn list(serial: u64) -> String {

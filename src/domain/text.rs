@@ -884,6 +884,38 @@ sentences! {
     StoreDamaged { source: String } =>
         "tệp ghi trạng thái của nguồn \"{source}\" hỏng hoặc mất: dùng danh sách mới nhất còn đúng chữ ký, vẫn không nhận danh sách cũ hơn\nkiểm tra thẻ nhớ",
         "the state file of source \"{source}\" is damaged or gone: the newest list whose signature holds is used, older ones are still refused\ncheck the memory card";
+    /// Signed, but for another purpose.
+    ListOtherFile { source: String } =>
+        "nguồn \"{source}\" đưa nhầm tin khẩn (urgent.json) thay cho danh sách (playlist.json), hoặc ngược lại: không nhận\nbáo đơn vị gửi xem lại máy chủ web",
+        "source \"{source}\" served its urgent list in place of its list, or the other way round: refused\nask the sender to look at the web server";
+    /// An urgent list with a programme.
+    UrgentHasMore {} =>
+        "tin khẩn chỉ được có emergencies, withdrawals và clips\nđưa phần còn lại vào playlist.toml",
+        "an urgent list holds emergencies, withdrawals and clips only\nput the rest into playlist.toml";
+    /// An urgent list came into force.
+    UrgentReceived { source: String, serial: u64, at: String } =>
+        "Đã nhận tin khẩn số {serial} của {source}, có hiệu lực từ {at}",
+        "Received urgent list {serial} of {source}, in force from {at}";
+    /// Nothing to go back to.
+    StoreNothingBefore { source: String } =>
+        "nguồn \"{source}\" không còn bản trước để quay lại\nchỉ quay lại được một bản; muốn bỏ hẳn, báo đơn vị gửi công bố bản mới",
+        "source \"{source}\" has no list before to go back to\nonly one step back is possible; ask the sender to publish anew";
+    /// Gone back.
+    RolledBack { source: String, left: u64, serial: u64 } =>
+        "đã quay lại bản số {serial} của nguồn \"{source}\", bỏ bản số {left}; có bản mới hơn {left} thì dùng bản mới",
+        "list {serial} of source \"{source}\" is back in force, {left} is left out until a later one comes";
+    /// No such source.
+    RollbackUnknownSource { source: String } =>
+        "không có nguồn \"{source}\" trong station.toml",
+        "there is no source \"{source}\" in station.toml";
+    /// A person went back.
+    RolledBackAlarm { source: String, left: u64, serial: u64 } =>
+        "Nguồn {source} đang dùng lại bản số {serial} theo lệnh, không dùng bản số {left}\n  Báo {source} công bố bản mới",
+        "Source {source} is back at list {serial} by order, {left} is left out\n  Ask {source} to publish a new one";
+    /// Expired, and kept.
+    ListExpiredKept { source: String, at: String } =>
+        "Danh sách của {source} đã hết hạn lúc {at}, vẫn phát theo on_expiry = \"keep\"\n  Báo {source} công bố lại",
+        "The list of {source} expired at {at} and goes on, as on_expiry = \"keep\" says\n  Ask {source} to publish again";
     /// Nothing to hear.
     ClipSilent { title: String } =>
         "tệp âm thanh \"{title}\" im lặng, không nghe thấy gì\nnghe lại bản thu rồi xuất tệp lại",
@@ -962,8 +994,12 @@ sentences! {
         "the list of source \"{source}\" is on this machine already";
     /// Taken in.
     Imported { source: String, serial: u64, clips: usize } =>
-        "đã nhận danh sách số {serial} của nguồn \"{source}\", chép {clips} tệp âm thanh\nchương trình đang chạy sẽ dùng từ lần kiểm tra tới; muốn ngay: loaxa sync",
-        "took list {serial} of source \"{source}\", copied {clips} audio files\na running daemon uses it from its next check on; at once: loaxa sync";
+        "đã nhận danh sách số {serial} của nguồn \"{source}\", chép {clips} tệp âm thanh",
+        "list {serial} of source \"{source}\" taken, {clips} clips copied";
+    /// The urgent list came from a stick.
+    ImportedUrgent { source: String, serial: u64, clips: usize } =>
+        "đã nhận tin khẩn số {serial} của nguồn \"{source}\", chép {clips} tệp âm thanh",
+        "urgent list {serial} of source \"{source}\" taken, {clips} clips copied";
     /// A list from the future.
     ListIssuedAhead { source: String, issued_at: String } =>
         "danh sách của nguồn \"{source}\" ghi ngày ký {issued_at}, muộn hơn giờ máy này trên một ngày: không nhận\nbáo đơn vị gửi kiểm tra giờ máy tính; xem lại giờ của máy này",

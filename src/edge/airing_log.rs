@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::airing::{Entry, EventKind, EventRow, Stamp, Write, hex, seal, unhex32};
 use crate::domain::chain::{Index, Row};
 use crate::domain::report::RowFilter;
+use crate::domain::signature::URGENT;
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, DAY_MS, Wall, Zone};
 
@@ -689,7 +690,8 @@ impl AiringLog {
             else {
                 continue;
             };
-            let known = latest.entry(source.to_owned()).or_insert((0, String::new()));
+            let name = if detail["urgent"] == true { format!("{source}{URGENT}") } else { source.to_owned() };
+            let known = latest.entry(name).or_insert((0, String::new()));
             if serial >= known.0 {
                 *known = (serial, sha256.to_owned());
             }

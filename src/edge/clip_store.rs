@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::config::Language;
-use crate::domain::signature::{Accepted, ENDINGS, Wanted, hex, is_sha256, is_tame_id, sha256_hex};
+use crate::domain::signature::{Accepted, ENDINGS, URGENT, Wanted, hex, is_sha256, is_tame_id, sha256_hex};
 use crate::domain::text::Text;
 use crate::domain::time::{ClockState, Wall};
 
@@ -74,6 +74,8 @@ pub enum StoreError {
     OverQuota { needed: u64, quota: u64 },
     /// Somebody else brought a list as new in the meantime.
     Overtaken { source_id: String },
+    /// There is no list before to go back to.
+    NothingBefore { source_id: String },
     /// The source's id cannot be a file name.
     BadName { source_id: String },
 }
@@ -96,6 +98,7 @@ impl StoreError {
                 Text::StoreOverQuota { needed_mb: megabytes(*needed), quota_mb: megabytes(*quota) }
             }
             StoreError::Overtaken { source_id } => Text::StoreOvertaken { source: source_id.clone() },
+            StoreError::NothingBefore { source_id } => Text::StoreNothingBefore { source: source_id.clone() },
             StoreError::BadName { source_id } => Text::StoreBadName { source: source_id.clone() },
         }
     }
@@ -136,6 +139,9 @@ struct State {
     /// None before the first list: so that a missing state file beside lists always means damage.
     current: Option<Entry>,
     previous: Option<Entry>,
+    /// Whether a person has put the one before back in force, until a later serial than `current` comes.
+    #[serde(default)]
+    rolled_back: bool,
 }
 
 /// A list as it stands on disk. Its signature is still to be looked at.
@@ -164,6 +170,8 @@ pub struct OnDisk {
     pub generations: Vec<Generation>,
     /// Whether the state file or the list it names is damaged or gone: an alarm, never a fresh start.
     pub damaged: bool,
+    /// Whether a person has put the list before back in force: it stands first then.
+    pub rolled_back: bool,
     /// What was accepted last; what it stands for may be damaged, its serial still refuses older ones.
     pub accepted: Option<Accepted>,
 }
@@ -358,11 +366,12 @@ impl ClipStore {
             Ok(bytes) => match read_state(&bytes) {
                 Some(state) => {
                     found.accepted = state.current.as_ref().map(Entry::accepted);
-                    entries = [state.current, state.previous]
-                        .into_iter()
-                        .flatten()
-                        .map(|e| (e.stem(source), Some(e)))
-                        .collect();
+                    found.rolled_back = state.rolled_back;
+                    let in_order = match state.rolled_back {
+                        false => [state.current, state.previous],
+                        true => [state.previous, state.current],
+                    };
+                    entries = in_order.into_iter().flatten().map(|e| (e.stem(source), Some(e))).collect();
                 }
                 None => found.damaged = true,
             },
@@ -388,10 +397,51 @@ impl ClipStore {
         Ok(found)
     }
 
-    /// What was accepted last, from the state file alone.
-    pub fn accepted(&self, source: &str) -> Option<Accepted> {
+    /// What was accepted last, and whether the one before is back in force, from the state file alone.
+    pub fn accepted(&self, source: &str) -> Option<(Accepted, bool)> {
         let bytes = fs::read(self.playlists.join(format!("{source}.accepted"))).ok()?;
-        read_state(&bytes)?.current.as_ref().map(Entry::accepted)
+        let state = read_state(&bytes)?;
+        Some((state.current.as_ref()?.accepted(), state.rolled_back))
+    }
+
+    /// Puts the list before back in force, from `now` on and until a later serial comes. The accepted serial stays, so
+    /// that nothing older than it is taken. Returns the serial left and the serial in force. `needed` tells the clips
+    /// a list needs.
+    ///
+    /// # Errors
+    /// [`StoreError::NothingBefore`] when there is none, or it is back already; [`StoreError::Missing`] when one of its
+    /// clips is gone; else what the disk says. What is in force stays then.
+    pub fn roll_back(
+        &self,
+        source: &str,
+        now: (Wall, ClockState),
+        needed: &dyn Fn(&Generation) -> Vec<Wanted>,
+    ) -> Result<(u64, u64), StoreError> {
+        self.name_of(source)?;
+        let _lock = self.lock()?;
+        let nothing = || StoreError::NothingBefore { source_id: source.into() };
+        let path = self.playlists.join(format!("{source}.accepted"));
+        let mut state = fs::read(&path).ok().and_then(|b| read_state(&b)).ok_or_else(nothing)?;
+        let (Some(current), Some(previous), false) = (&state.current, &mut state.previous, state.rolled_back) else {
+            return Err(nothing());
+        };
+        let generation = self.generation(&previous.stem(source), Some(previous.clone())).ok_or_else(nothing)?;
+        if let Some(gone) = needed(&generation).iter().find(|c| !self.has(c)) {
+            return Err(StoreError::Missing { title: gone.title.clone() });
+        }
+        (previous.in_force_at, previous.clock) = now;
+        let serials = (current.serial, previous.serial);
+        state.rolled_back = true;
+        self.replace_state(&path, &state)?;
+        Ok(serials)
+    }
+
+    /// `loaxa import` may run beside the daemon: one switch at a time on this disk.
+    fn lock(&self) -> Result<File, StoreError> {
+        let path = self.playlists.join(".lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(at(&path))?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|e| at(&path)(e.into()))?;
+        Ok(lock)
     }
 
     /// The lists of a source that have files, by serial.
@@ -437,11 +487,8 @@ impl ClipStore {
     /// knows this serial or a later one; else what the disk says. The old generation is then still in force.
     pub fn switch(&self, incoming: &Incoming) -> Result<(), StoreError> {
         self.name_of(incoming.source)?;
-        // `loaxa import` may run beside the daemon: one switch at a time on this disk, and never backwards.
-        let lock_path = self.playlists.join(".lock");
-        let lock =
-            OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path).map_err(at(&lock_path))?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|e| at(&lock_path)(e.into()))?;
+        // One switch at a time, and never backwards.
+        let _lock = self.lock()?;
 
         let state_path = self.playlists.join(format!("{}.accepted", incoming.source));
         let disk = self.on_disk(incoming.source)?;
@@ -456,7 +503,7 @@ impl ClipStore {
         }
         let before = fs::read(&state_path).ok().and_then(|bytes| read_state(&bytes));
         if before.is_none() && !disk.damaged {
-            self.replace_state(&state_path, &State { current: None, previous: None })?;
+            self.replace_state(&state_path, &State { current: None, previous: None, rolled_back: false })?;
         }
         let current = Entry {
             serial,
@@ -469,9 +516,11 @@ impl ClipStore {
         self.write_flushed(&self.playlists.join(format!("{stem}.json.minisig")), incoming.signature)?;
         self.write_flushed(&self.playlists.join(format!("{stem}.json")), incoming.bytes)?;
         self.flush_folder(&self.playlists)?;
-        let previous = before.and_then(|s| s.current).filter(|e| e.serial < serial);
+        // What was in force stands behind the new one, not what a person took back.
+        let previous =
+            before.and_then(|s| if s.rolled_back { s.previous } else { s.current }).filter(|e| e.serial < serial);
         let kept: Vec<String> = std::iter::once(&current).chain(&previous).map(|e| e.stem(incoming.source)).collect();
-        self.replace_state(&state_path, &State { current: Some(current), previous })?;
+        self.replace_state(&state_path, &State { current: Some(current), previous, rolled_back: false })?;
 
         for (_, stem) in self.stems(incoming.source)? {
             if !kept.contains(&stem) {
@@ -539,7 +588,12 @@ impl ClipStore {
     }
 
     fn name_of(&self, source: &str) -> Result<(), StoreError> {
-        if is_tame_id(source) { Ok(()) } else { Err(StoreError::BadName { source_id: source.into() }) }
+        // The urgent list of a source has a name that no source can have.
+        if is_tame_id(source.strip_suffix(URGENT).unwrap_or(source)) {
+            Ok(())
+        } else {
+            Err(StoreError::BadName { source_id: source.into() })
+        }
     }
 
     fn busy(&self) -> MutexGuard<'_, Busy> {

@@ -91,6 +91,13 @@ pub enum Request {
     },
     /// Ask every source now.
     Sync,
+    /// Put the list before back in force.
+    RollBack {
+        /// Whose.
+        source: String,
+        /// Who.
+        by: Option<String>,
+    },
     /// Look at the store: another program has brought a list into force.
     Look,
     /// Look at config and local list again.

@@ -524,6 +524,13 @@ pub fn signature_url(list_url: &str) -> String {
     format!("{path}.minisig{query}")
 }
 
+/// The address of another file beside a list.
+pub fn beside(list_url: &str, name: &str) -> String {
+    let (path, query) = split_query(list_url);
+    let folder = path.rfind('/').map_or(path, |at| &path[..=at]);
+    format!("{folder}{name}{query}")
+}
+
 /// The address of a clip given relative to its list.
 pub fn clip_url(list_url: &str, relative: &str) -> String {
     let (path, _) = split_query(list_url);

@@ -18,6 +18,10 @@ use crate::domain::text::Text;
 pub const LIST: &str = "playlist.json";
 /// The signature's file name: minisign's for [`LIST`].
 pub const SIGNATURE: &str = "playlist.json.minisig";
+/// The urgent list's file name.
+pub const URGENT_LIST: &str = "urgent.json";
+/// Its signature's.
+pub const URGENT_SIGNATURE: &str = "urgent.json.minisig";
 /// The folder of clips.
 pub const CLIPS: &str = "clips";
 
@@ -55,12 +59,19 @@ pub struct Unjudged {
 #[derive(Clone, Debug)]
 pub struct PublishedFolder {
     dir: PathBuf,
+    list: &'static str,
+    signature: &'static str,
 }
 
 impl PublishedFolder {
     /// One that may not be there yet.
     pub fn at(dir: &Path) -> PublishedFolder {
-        PublishedFolder { dir: dir.into() }
+        PublishedFolder { dir: dir.into(), list: LIST, signature: SIGNATURE }
+    }
+
+    /// The same folder, for its urgent list.
+    pub fn urgent(self) -> PublishedFolder {
+        PublishedFolder { list: URGENT_LIST, signature: URGENT_SIGNATURE, ..self }
     }
 
     /// The list and its signature; none when there is no list.
@@ -68,12 +79,12 @@ impl PublishedFolder {
     /// # Errors
     /// What the disk says; a list or signature larger than any real one.
     pub fn read(&self) -> Result<Option<Unjudged>, FolderError> {
-        let path = self.dir.join(LIST);
+        let path = self.dir.join(self.list);
         let list = match read_at_most(&path, LARGEST_LIST) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(at(&path))?,
         };
-        let path = self.dir.join(SIGNATURE);
+        let path = self.dir.join(self.signature);
         let signature = match read_at_most(&path, LARGEST_SIGNATURE) {
             // An empty signature is judged as the malformed one it is.
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -115,7 +126,7 @@ impl PublishedFolder {
     /// What the disk says; the old list is then still served, at worst with the new signature.
     pub fn put_list(&self, list: &[u8], signature: &[u8]) -> Result<(), FolderError> {
         let mut ready = Vec::new();
-        for (name, bytes) in [(SIGNATURE, signature), (LIST, list)] {
+        for (name, bytes) in [(self.signature, signature), (self.list, list)] {
             let tmp = self.dir.join(format!(".{name}.tmp"));
             let write = || -> io::Result<()> {
                 let mut file = File::create(&tmp)?;

@@ -175,7 +175,7 @@ impl Reader {
     /// What `loaxa publish` writes on top.
     fn publication(&mut self, top: &mut Fields<'_>) {
         if self.form != Form::Published {
-            for key in ["format", "serial", "issued_at", "expires_at"] {
+            for key in ["format", "serial", "issued_at", "expires_at", "urgent"] {
                 if let Some(held) = top.get(key) {
                     let text = Text::PublishWrites { key: key.into() };
                     self.notes.push(Finding::warning("not_here", held.span(), text).hint(Text::RemoveLine {}));
@@ -193,6 +193,7 @@ impl Reader {
             }
             self.list.format = Some(format.unsigned_abs());
         }
+        self.list.urgent = top.flag("urgent", false, notes);
         let serial = top.need_whole("serial", 1, i64::MAX, "\"serial\": 1", notes);
         self.list.serial = serial.map(i64::unsigned_abs);
         let issued = top.need("issued_at", "\"issued_at\": \"2022-09-28T14:05:00+07:00\"");
@@ -715,7 +716,19 @@ impl Reader {
         let stations = names(&mut f, "stations", notes);
         f.close(notes);
         let (id, span) = id?;
-        Some(Emergency { id, clip: clip?, from: from?, until: until_at?, repeat, gap_ms, every_ms, stations, span })
+        let since = None;
+        Some(Emergency {
+            id,
+            clip: clip?,
+            from: from?,
+            until: until_at?,
+            repeat,
+            gap_ms,
+            every_ms,
+            stations,
+            since,
+            span,
+        })
     }
 
     /// References within the list itself.
