@@ -191,7 +191,8 @@ pub fn machine_mark() -> Option<String> {
     let given = std::env::var("LOAXA_MACHINE_ID").ok().filter(|id| trial && !id.is_empty());
     let id = given.or_else(|| fs::read_to_string("/etc/machine-id").ok())?;
     let id = id.trim();
-    (!id.is_empty()).then(|| hex(&Sha256::digest(format!("loaxa machine {id}").as_bytes())))
+    // On the way through the first boot the file says that it has none yet.
+    (!id.is_empty() && id != "uninitialized").then(|| hex(&Sha256::digest(format!("loaxa machine {id}").as_bytes())))
 }
 
 /// In the place of a machine's mark in a copy made by `loaxa backup`: wherever it is restored, a new log begins. Two
