@@ -370,16 +370,14 @@ fn audio_that_is_not_there_is_a_warning() {
 }
 
 #[test]
-fn stored_lists_are_looked_at_and_never_keep_the_station_from_running() {
+fn a_store_that_cannot_be_read_never_keeps_the_station_from_running() {
     let folder = Folder::new();
-    folder.write("state/playlists/tinh.json", "{\"format\": 1}");
+    folder.write("state/playlists/tinh.accepted", "{\"serial\": 1}");
+    folder.write("state/playlists/tinh.1-00.json", "{\"format\": 1}");
     let (code, out, _) = folder.check(&["--json"]);
     assert_eq!(code, 0);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(json["may_run"], true);
-    assert!(json["warnings"].as_u64().unwrap() > 3);
-    assert!(json["findings"][0]["file"].as_str().unwrap().ends_with("tinh.json"));
-    assert_eq!(json["findings"][0]["line"], 1);
 }
 
 #[test]
