@@ -350,6 +350,12 @@ fn what_is_urgent_is_in_force_at_once() {
     let airings = station.wait_for_airings(1, LONG);
     assert_eq!((&airings[0]["outcome"], &airings[0]["title"]), (&"aired".into(), &"Tin bão".into()), "{airings:#?}");
     assert_eq!(serial(&station), Some(1), "its own serial");
+    // `keep_aired`: the audio behind the row is known to the next start, and for as long as it is young.
+    let log = loaxa::edge::airing_log::AiringLog::open_read_only(&station.path("state/loaxa.db")).unwrap();
+    let since = |ms: i64| log.aired_since(loaxa::domain::time::Wall(station_box::now_ms() + ms)).unwrap();
+    assert!(since(-60_000).contains_key(airings[0]["clip_sha256"].as_str().unwrap()));
+    assert!(since(60_000).is_empty());
+    drop(log);
     server.forget_requests();
     std::thread::sleep(Duration::from_millis(2_500));
     let requests = server.requests("/urgent.json");
