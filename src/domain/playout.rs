@@ -685,7 +685,8 @@ impl Playout {
     }
 
     /// What will begin within one pre-roll if nothing else happens: the stage itself, played ahead by an ideal
-    /// speaker on a device that works.
+    /// speaker on a device that works. What would begin this very moment is among them: it may be armed already and
+    /// wait for the speaker to report the end of what sounds before it.
     fn foresee(&self, now: Now) -> Vec<Begin> {
         let wall = now.wall();
         let horizon = wall + self.settings.pre_roll_ms;
@@ -701,7 +702,7 @@ impl Playout {
         ahead.advance(horizon, &light, &mut out);
         out.into_iter()
             .filter_map(|d| match d {
-                Decision::Begin(begin) if begin.at > wall => Some(begin),
+                Decision::Begin(begin) => Some(begin),
                 _ => None,
             })
             .collect()
@@ -743,7 +744,7 @@ impl Playout {
                 Decision::RelayEnds => doing.push(Action::Relay { on: false, airing_id: None }),
             }
         }
-        for begin in &foreseen {
+        for begin in foreseen.iter().filter(|b| b.at > wall) {
             if !self.armed.contains_key(&begin.airing_id) && !self.is_voice(&begin.airing_id) {
                 if self.stage.conditions.hook_failed {
                     // Another try at the amplifier for this one.
