@@ -690,7 +690,8 @@ impl Playout {
     fn foresee(&self, now: Now) -> Vec<Begin> {
         let wall = now.wall();
         let horizon = wall + self.settings.pre_roll_ms;
-        if self.settings.ideal || self.stage.next_begin().is_none_or(|t| t > horizon) {
+        let nothing_near = self.stage.next_begin().is_none_or(|t| t > horizon);
+        if self.settings.ideal || (nothing_near && self.armed.is_empty()) {
             return Vec::new();
         }
         let mut ahead = self.stage.clone();
