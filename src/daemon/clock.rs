@@ -121,14 +121,14 @@ pub fn set_machine_clock(at: Wall) -> std::io::Result<()> {
 
 /// Wall and boot time in nanoseconds, the wall clock read between two readings of the boot clock so that the
 /// pair belongs to one moment.
+#[allow(clippy::disallowed_methods)] // the one place
 fn read_ns() -> (i64, i64) {
     // Through the C library, so that a test may put a clock of its own before it.
     let ns = |id: libc::clockid_t| {
         let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `t` is a valid place for the answer and outlives the call.
         unsafe { libc::clock_gettime(id, &raw mut t) };
-        let (s, ns) = (t.tv_sec as i64, t.tv_nsec as i64);
-        s * 1_000_000_000 + ns
+        t.tv_sec * 1_000_000_000 + t.tv_nsec
     };
     // The best of three: a thread that loses the processor between two readings must not look like a step.
     (0..3)
