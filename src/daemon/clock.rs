@@ -128,7 +128,7 @@ fn read_ns() -> (i64, i64) {
         let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `t` is a valid place for the answer and outlives the call.
         unsafe { libc::clock_gettime(id, &raw mut t) };
-        i64::from(t.tv_sec) * 1_000_000_000 + i64::from(t.tv_nsec)
+        t.tv_sec * 1_000_000_000 + t.tv_nsec
     };
     // The best of three: a thread that loses the processor between two readings must not look like a step.
     (0..3)

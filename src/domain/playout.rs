@@ -685,11 +685,13 @@ impl Playout {
     }
 
     /// What will begin within one pre-roll if nothing else happens: the stage itself, played ahead by an ideal
-    /// speaker on a device that works.
+    /// speaker on a device that works. What would begin this very moment is among them: it may be armed already and
+    /// wait for the speaker to report the end of what sounds before it.
     fn foresee(&self, now: Now) -> Vec<Begin> {
         let wall = now.wall();
         let horizon = wall + self.settings.pre_roll_ms;
-        if self.settings.ideal || self.stage.next_begin().is_none_or(|t| t > horizon) {
+        let nothing_near = self.stage.next_begin().is_none_or(|t| t > horizon);
+        if self.settings.ideal || (nothing_near && self.armed.is_empty()) {
             return Vec::new();
         }
         let mut ahead = self.stage.clone();
@@ -701,8 +703,7 @@ impl Playout {
         ahead.advance(horizon, &light, &mut out);
         out.into_iter()
             .filter_map(|d| match d {
-                // What is due this second may sound already, behind a seam whose report is still on the way.
-                Decision::Begin(begin) if begin.at + SECOND_MS > wall => Some(begin),
+                Decision::Begin(begin) => Some(begin),
                 _ => None,
             })
             .collect()
@@ -744,8 +745,8 @@ impl Playout {
                 Decision::RelayEnds => doing.push(Action::Relay { on: false, airing_id: None }),
             }
         }
-        for begin in &foreseen {
-            if begin.at > wall && !self.armed.contains_key(&begin.airing_id) && !self.is_voice(&begin.airing_id) {
+        for begin in foreseen.iter().filter(|b| b.at > wall) {
+            if !self.armed.contains_key(&begin.airing_id) && !self.is_voice(&begin.airing_id) {
                 if self.stage.conditions.hook_failed {
                     // Another try at the amplifier for this one.
                     self.stage.conditions.hook_failed = false;
