@@ -1,0 +1,200 @@
+//! What the daemon looks at once a second: the quiet gate, alarms, old rows, the clock.
+
+use super::*;
+
+impl Daemon {
+    pub(super) fn tick(&mut self) {
+        systemd::alive();
+        self.ticks += 1;
+        if self.ticks == START_IS_OVER_TICKS {
+            memory::give_back_code();
+        }
+        let now = self.clock.now();
+        self.step(Event::Tick);
+        if now.wall() + DAY_MS > self.gate_until || self.gate_until > now.wall() + 2 * GATE_AHEAD_MS {
+            self.set_gate();
+        }
+        if !self.urgent.is_empty() && self.holding != self.which_hold(now.wall()) {
+            self.programme_changed();
+        }
+        self.watch_alarms(now);
+        self.prune(now);
+        self.show_page();
+        self.beat();
+        let line = self.status_line();
+        if line != self.last_line {
+            systemd::status(&line);
+            self.last_line = line;
+        }
+    }
+
+    /// Of each list from above, whether it has not expired.
+    pub(super) fn which_hold(&self, now: Wall) -> Vec<bool> {
+        self.stored.iter().chain(&self.urgent).map(|s| s.expires_at > now).collect()
+    }
+
+    /// Once a day, while nothing is on the air and the clock can be believed, rows older than `[log] keep` go.
+    pub(super) fn prune(&mut self, now: Now) {
+        let today = self.zone.date(now.wall());
+        if self.pruned_on == Some(today) || !now.clock.trusted() || self.playout.stage().voice.is_some() {
+            return;
+        }
+        self.pruned_on = Some(today);
+        let oldest = today.checked_sub_months(chrono::Months::new(self.config.log_keep_months.max(1)));
+        if let Some(oldest) = oldest {
+            self.log.send(vec![Write::Prune { before: self.zone.midnight(oldest) }], None);
+        }
+    }
+
+    /// Hands the sync threads what they say of the station.
+    pub(super) fn beat(&self) {
+        let snapshot = (self.state(), self.log_head, &self.log_id, &self.short);
+        let (state, (seq, head), log_id, short) = snapshot;
+        let mut names: Vec<String> = short.iter().map(|s| s.campaign.clone()).collect();
+        names.dedup();
+        let mut beat = self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner);
+        beat.head = log_id.as_ref().filter(|_| seq > 0).map(|id| heartbeat::Head::of(id, seq, &hex(&head)));
+        beat.state = Some(state.key().into());
+        beat.short = names;
+    }
+
+    pub(super) fn set_gate(&mut self) {
+        let now = self.clock.now();
+        let quiet = self.config.quiet().between(now.wall(), now.wall() + GATE_AHEAD_MS);
+        self.speaker.set_gate(quiet.into_iter().map(|(a, b)| (now.boot_ns_of(a), now.boot_ns_of(b))).collect());
+        self.gate_until = now.wall() + GATE_AHEAD_MS;
+    }
+
+    pub(super) fn watch_alarms(&mut self, now: Now) {
+        let wall = now.wall();
+        match self.clock.standing().why {
+            why if why.state().trusted() => self.clear("clock_unknown"),
+            Why::Leapt { step_ms, .. } => {
+                let length = length_words(step_ms.abs(), self.language);
+                let forward = step_ms > 0;
+                let text = if forward { Text::ClockLeaptOn { length } } else { Text::ClockLeaptBack { length } };
+                self.alarm("clock_unknown", text);
+            }
+            _ => self.alarm("clock_unknown", Text::ClockUnknown {}),
+        }
+        self.remember_clock();
+        match self.playout.stage().stop.clone() {
+            Some(stop) => {
+                let since = self.short_time(stop.since);
+                let days = (wall - stop.since).max(0) / DAY_MS;
+                let text = Text::StoppedAlarm { since, by: stop.by.unwrap_or_default(), days };
+                self.alarm("stopped", text);
+            }
+            None => self.clear("stopped"),
+        }
+        let started = self.started;
+        let sources: Vec<_> = self.syncing.as_ref().map(Syncing::status).unwrap_or_default();
+        for source in sources {
+            let code = format!("no_contact_{}", source.id);
+            let up_ms = (now.boot_ns - started.boot_ns) / 1_000_000;
+            let silent_ms = source.last_success.map_or(up_ms, |t| wall - t);
+            if silent_ms >= NO_CONTACT_MS {
+                let since = self.short_time(source.last_success.unwrap_or(wall + -silent_ms));
+                self.alarm(&code, Text::NoContact { source: source.id.to_string(), since });
+            } else {
+                self.clear(&code);
+            }
+            let code = format!("expires_{}", source.id);
+            let list = self.stored.iter().find(|s| s.source == source.id).cloned();
+            let list_source = source.id.clone();
+            let back = format!("rolled_back_{}", source.id);
+            match list.as_ref().and_then(|s| Some((s.instead_of?, s.serial))) {
+                Some((left, serial)) => {
+                    let source = source.id.to_string();
+                    self.alarm(&back, Text::RolledBackAlarm { source, left, serial });
+                }
+                None => self.clear(&back),
+            }
+            match list.map(|s| s.expires_at) {
+                Some(at) if at <= wall + EXPIRES_SOON_MS && now.clock.trusted() => {
+                    let (source, at_text) = (source.id.to_string(), self.short_time(at));
+                    let keeps = self.config.sources.iter().any(|s| s.id == list_source && s.keeps_expired);
+                    let text = if at <= wall && keeps {
+                        Text::ListExpiredKept { source, at: at_text }
+                    } else if at <= wall {
+                        Text::ListExpired { source, at: at_text }
+                    } else {
+                        Text::ListExpiresSoon { source, at: at_text }
+                    };
+                    self.alarm(&code, text);
+                }
+                _ => self.clear(&code),
+            }
+        }
+        let homeless = self.playout.programme().offers_without_place();
+        match homeless.first() {
+            Some(offer) => self.alarm("offer_without_place", Text::OfferHasNoPlace { offer: offer.to_string() }),
+            None => self.clear("offer_without_place"),
+        }
+        // Only the day or the programme change the answer.
+        let today = self.zone.date(wall);
+        if self.short_on != Some(today) {
+            self.short_on = Some(today);
+            self.short = self.short_days(today);
+        }
+        match self.short.first() {
+            Some(short) => self.alarm("quota_short", short.alarm()),
+            None => self.clear("quota_short"),
+        }
+    }
+
+    /// Writes down when the clock was last right, for the next run in this boot.
+    pub(super) fn remember_clock(&mut self) {
+        let Some(right) = self.clock.right() else { return };
+        let same = self.right_noted.as_ref().is_some_and(|noted| {
+            noted.by == right.by
+                && right.at_ns - noted.at_ns < RIGHT_NOTED_EVERY_NS
+                && (right.offset_ns - noted.offset_ns).abs() < RIGHT_NOTED_STEP_NS
+        });
+        if !same {
+            let value = json!({ "boot_id": self.boot_id, "right": right });
+            self.log.send(vec![Write::Set { name: CLOCK_RIGHT.into(), value }], None);
+            self.right_noted = Some(right);
+        }
+    }
+
+    /// The campaigns that cannot reach their quota in the month to come.
+    pub(super) fn short_days(&self, today: chrono::NaiveDate) -> Vec<quota::Short> {
+        let own = self.own.iter().map(|o| (LOCAL, &o.list));
+        let above = self.stored.iter().map(|s| (&*s.source, &s.list));
+        let facts: Vec<_> = own
+            .chain(above)
+            .flat_map(|(source, list)| list.campaigns.iter().map(move |c| CampaignFacts::of_list(source, c)))
+            .collect();
+        quota::short_ahead(self.playout.programme(), &facts, today, QUOTA_AHEAD_DAYS)
+    }
+
+    /// What is wrong with the commune's own audio: all of it in the journal, the first of it as an alarm.
+    pub(super) fn tell_troubles(&mut self) {
+        for (_, _, text) in &self.audio.troubles {
+            tracing::error!("{}", text.say(self.language));
+        }
+        match self.audio.troubles.first().map(|(_, _, text)| text.clone()) {
+            Some(text) => self.alarm("local_audio", text),
+            None => self.clear("local_audio"),
+        }
+    }
+
+    pub(super) fn alarm(&mut self, code: &str, text: Text) {
+        let now = self.clock.now().wall();
+        if self.alarms.raise(code, now, text.clone()) {
+            tracing::warn!(alarm = code, "{}", text.say(self.language));
+            let detail = [("code", code.into()), ("raised", true.into()), ("text", text.say(Language::Vi).into())];
+            self.log.send(vec![event_of(EventKind::Alarm, now, &detail)], None);
+        }
+    }
+
+    pub(super) fn clear(&mut self, code: &str) {
+        if self.alarms.clear(code) {
+            tracing::info!(alarm = code, "cleared");
+            let now = self.clock.now().wall();
+            let detail = [("code", code.into()), ("raised", false.into())];
+            self.log.send(vec![event_of(EventKind::Alarm, now, &detail)], None);
+        }
+    }
+}
