@@ -218,6 +218,9 @@ pub fn run() -> ExitCode {
     let asked = arguments.lang.as_deref().map(|lang| if lang == "en" { Language::En } else { Language::Vi });
     let language = asked.unwrap_or_else(|| environment_language(|name| std::env::var(name).ok()));
     let context = Context { config: arguments.config, language, language_forced: asked.is_some() };
+    if !matches!(arguments.command, Command::Run | Command::Serve(_) | Command::Demo(_)) {
+        end_when_nobody_reads();
+    }
     let done = match arguments.command {
         Command::Backup(arguments) => backup::backup(&context, &arguments),
         Command::Check(arguments) => check::run(&context, &arguments),
@@ -255,6 +258,14 @@ pub fn run() -> ExitCode {
         }
         ExitCode::from(failure.exit_code())
     })
+}
+
+/// Lets a broken pipe end the program quietly, as with other commands: `loaxa schedule | head`.
+fn end_when_nobody_reads() {
+    // SAFETY: only the default action is set, before any thread is started; no handler of ours runs.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
 }
 
 #[cfg(test)]
