@@ -32,7 +32,7 @@ fn a_dead_server_and_a_restart_change_nothing() {
     assert!(station.wait(Duration::from_secs(15), |s| serial(s) == Some(1)), "{}", station.log());
     station.kill();
     server.lie("/playlist.json", |_, _| {});
-    let start = soon(5_000);
+    let start = soon(8_000);
     let list = clip("t", &station.path("clips/t.wav"));
     station.list(&(list + &slot("s", start, "\"t\", { offers = \"priority\" }", "")));
     station.start();
@@ -62,7 +62,7 @@ fn a_crawling_transfer_does_not_delay_a_start() {
     });
     station.configure("null", &province.source(&server, ""));
     tone(&station.path("clips/t.wav"), 400);
-    let start = soon(6_000);
+    let start = soon(9_000);
     let list = clip("t", &station.path("clips/t.wav"));
     let slots: String = (0..4).map(|i| slot(&format!("s{i}"), start + i * 1_500, "\"t\"", "")).collect();
     station.list(&(list + &slots));
@@ -129,7 +129,7 @@ fn kill_nine_at_random_moments() {
 fn killed_again_and_again(seed: u64, rounds: usize) {
     let mut station = Station::new("null");
     tone(&station.path("clips/t.wav"), 300);
-    let first = soon(5_000);
+    let first = soon(8_000);
     // Sessions of four items of 0.3 s, one every two seconds, for as long as the kills last.
     let count = 8 + rounds as i64 * 2;
     let mut list = clip("t", &station.path("clips/t.wav"));

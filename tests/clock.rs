@@ -165,7 +165,7 @@ fn a_person_vouches_and_a_leap_is_doubted() {
 fn a_stalled_machine_starts_nothing_too_late() {
     let mut station = Station::new("null");
     tone(&station.path("clips/t.wav"), 300);
-    let first = soon(6_000);
+    let first = soon(8_000);
     let late_ms = [1_000, 2_000, 0, 1_000, 8_000, 1_000];
     let slots = late_ms.iter().enumerate().map(|(i, late)| {
         slot(&format!("s{i}"), first + i as i64 * 1_000, "\"t\"", &format!("late = \"{}s\"", late / 1000))

@@ -29,15 +29,16 @@ fn twenty_airings_start_on_their_second() {
     let count = 20;
     let clips: Vec<Clip> =
         (0..5).map(|i| Clip::make(&station.path("clips"), i, 700, 44_100, 1, ["wav", "mp3"][i as usize % 2])).collect();
-    let first = soon(9_000);
+    let first = soon(14_000);
     let mut list: String = clips.iter().map(|c| clip(&format!("c{}", c.seed), &c.file)).collect();
     for i in 0..count {
         list += &slot(&format!("s{i}"), first + i * 2_000, &format!("\"c{}\"", i % 5), "");
     }
     station.list(&list);
-    station.start();
+    // The recorder first: the start of a busy machine's daemon must not eat the first sound.
     let recorder = rig.record();
-    let airings = station.wait_for_airings(count as usize, Duration::from_secs(70));
+    station.start();
+    let airings = station.wait_for_airings(count as usize, Duration::from_secs(90));
     let recording = recorder.stop();
     assert!(aired(&airings), "{:?}", outcomes(&airings));
     let mut errors = Vec::new();
@@ -77,12 +78,13 @@ fn a_session_has_no_seams() {
         .enumerate()
         .map(|(i, (ext, rate, channels))| Clip::make(&station.path("clips"), i as u64, 1500, *rate, *channels, ext))
         .collect();
-    let start = soon(7_000);
+    let start = soon(10_000);
     let list: String = clips.iter().map(|c| clip(&format!("c{}", c.seed), &c.file)).collect();
     let items: Vec<String> = clips.iter().map(|c| format!("\"c{}\"", c.seed)).collect();
     station.list(&(list + &slot("s", start, &items.join(", "), "")));
-    station.start();
+    // The recorder first: the start of a busy machine's daemon must not eat the first sound.
     let recorder = rig.record();
+    station.start();
     let airings = station.wait_for_airings(6, Duration::from_secs(30));
     let recording = recorder.stop();
     assert!(aired(&airings), "{:?}", outcomes(&airings));
@@ -110,11 +112,12 @@ fn a_reload_in_mid_play_is_not_heard() {
     let rig = Rig::start();
     let mut station = Station::new("default").with_env(rig.env());
     let clips: Vec<Clip> = (0..2).map(|i| Clip::make(&station.path("clips"), i, 4_000, 44_100, 1, "mp3")).collect();
-    let start = soon(6_000);
+    let start = soon(9_000);
     let list: String = clips.iter().map(|c| clip(&format!("c{}", c.seed), &c.file)).collect();
     station.list(&(list.clone() + &slot("s", start, "\"c0\", \"c1\"", "")));
-    station.start();
+    // The recorder first: the start of a busy machine's daemon must not eat the first sound.
     let recorder = rig.record();
+    station.start();
     std::thread::sleep(Duration::from_millis((start + 1_500 - now_ms()).max(0) as u64));
     // First a broken file: refused, the old one stays. Then a good one: taken.
     station.list("[[slots]\nid =");
@@ -145,10 +148,11 @@ fn stop_is_heard_at_once_and_outlives_a_restart() {
     let rig = Rig::start();
     let mut station = Station::new("default").with_env(rig.env());
     let long = Clip::make(&station.path("clips"), 0, 8_000, 44_100, 1, "mp3");
-    let start = soon(6_000);
+    let start = soon(9_000);
     station.list(&(clip("dai", &long.file) + &slot("s", start, "\"dai\", \"dai\"", "")));
-    station.start();
+    // The recorder first: the start of a busy machine's daemon must not eat the first sound.
     let recorder = rig.record();
+    station.start();
     std::thread::sleep(Duration::from_millis((start + 2_000 - now_ms()).max(0) as u64));
     let asked = rig::wall_ns();
     station.ok(&["stop", "--by", "Nguyễn Văn A", "--why", "thử"]);
@@ -180,7 +184,7 @@ fn a_device_that_vanishes_and_returns() {
     let mut station = Station::new("default").with_env(rig.env());
     let clips: Vec<Clip> =
         (0..2).map(|i| Clip::make(&station.path("clips"), i, 9_000 - 4_000 * i as usize, 44_100, 1, "mp3")).collect();
-    let start = soon(6_000);
+    let start = soon(9_000);
     let list: String = clips.iter().map(|c| clip(&format!("c{}", c.seed), &c.file)).collect();
     station.list(&(list + &slot("s", start, "\"c0\", \"c1\"", "")));
     station.start();
@@ -211,7 +215,7 @@ fn an_unknown_device_fails_the_airing_and_nothing_else() {
     let rig = Rig::start();
     let mut station = Station::new("khong-co").with_env(rig.env());
     tone(&station.path("clips/t.wav"), 500);
-    let start = soon(5_000);
+    let start = soon(8_000);
     let items = clip("t", &station.path("clips/t.wav"));
     station.list(&(items + &slot("s", start, "\"t\"", "late = \"1s\"")));
     station.start();
@@ -230,7 +234,7 @@ fn altered_and_missing_clips_do_not_sound() {
     for name in ["a", "b", "c"] {
         tone(&station.path(&format!("clips/{name}.wav")), 1_500);
     }
-    let start = soon(6_000);
+    let start = soon(9_000);
     let list: String = ["a", "b", "c"].iter().map(|n| clip(n, &station.path(&format!("clips/{n}.wav")))).collect();
     station.list(&(list + &slot("s", start, "\"a\", \"b\", \"c\"", "")));
     station.start();
@@ -301,7 +305,7 @@ fn quiet_hours_hold_on_every_path() {
 fn the_end_is_soft() {
     let mut station = Station::new("null");
     tone(&station.path("clips/t.wav"), 6_000);
-    let start = soon(5_000);
+    let start = soon(8_000);
     let list = clip("t", &station.path("clips/t.wav"));
     station.list(&(list + &slot("s", start, "\"t\", \"t\"", "")));
     station.start();
