@@ -38,8 +38,10 @@ pub struct Rig {
 impl Rig {
     /// A server of its own in a folder of its own; give [`Rig::env`] to the processes that are to use it.
     pub fn start() -> Rig {
+        // One sound server at a time: a small machine has not the time for several that are listened to.
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
         let temp = tempfile::tempdir().unwrap();
-        let mut rig = Rig { dir: temp.path().to_owned(), server: None, _temp: Some(temp), _turn: None };
+        let mut rig = Rig { dir: temp.path().to_owned(), server: None, _temp: Some(temp), _turn: Some(turn) };
         rig.prepare();
         rig.revive();
         rig
