@@ -64,8 +64,6 @@ const LOOK: Duration = Duration::from_millis(500);
 const STILL: u32 = 2;
 /// After so many looks what only start-up needed is given back.
 const START_IS_OVER_TICKS: u64 = 5;
-/// After so many looks what only opening the device needed is given back.
-const OPENING_IS_OVER_TICKS: u64 = 3;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
 const GATE_AHEAD_MS: i64 = 3 * DAY_MS;
 /// A sounding clip gets so long to fade and report when the daemon ends.
@@ -186,8 +184,6 @@ struct Daemon {
     files_still: u32,
     reloading: bool,
     ticks: u64,
-    /// The look at which code that has run is given back.
-    give_back_at: u64,
     last_line: String,
     /// The day on which `short` was found.
     short_on: Option<chrono::NaiveDate>,
@@ -522,7 +518,6 @@ impl Daemon {
             files_still: 0,
             reloading: false,
             ticks: 0,
-            give_back_at: START_IS_OVER_TICKS,
             last_line: String::new(),
             short_on: None,
             pruned_on: None,
@@ -929,7 +924,6 @@ impl Daemon {
                 return;
             }
             SpeakerEvent::Opened { name, rate, channels } => {
-                self.give_back_at = self.ticks + OPENING_IS_OVER_TICKS;
                 tracing::info!("{name}: {rate} Hz, {channels}");
                 return;
             }

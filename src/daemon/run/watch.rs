@@ -6,7 +6,7 @@ impl Daemon {
     pub(super) fn tick(&mut self) {
         systemd::alive();
         self.ticks += 1;
-        if self.ticks == self.give_back_at {
+        if self.ticks == START_IS_OVER_TICKS {
             memory::give_back_code();
         }
         let now = self.clock.now();
