@@ -924,6 +924,10 @@ impl Daemon {
                 return;
             }
             SpeakerEvent::Opened { name, rate, channels } => {
+                // Ahead of the first sound, never under one that comes back.
+                if self.playout.stage().voice.is_none() {
+                    memory::give_back_code();
+                }
                 tracing::info!("{name}: {rate} Hz, {channels}");
                 return;
             }
