@@ -15,7 +15,7 @@ use loaxa::domain::time::Wall;
 static STATION: LazyLock<Arc<Config>> = LazyLock::new(|| {
     let text = "[station]\nid = \"xa\"\nname = \"X\"\n[local]\nplaylist = \"l\"\nclips = \"c\"\n\
         [[source]]\nid = \"tinh\"\norigin = \"xa\"\nurl = \"https://x.example/playlist.json\"\n\
-        public_keys = [\"RWTxB6fCbmTYFIjsCpIOKQSZkOKuCXdGCrvT2YFjVXAXa3ELhdQWYWQF\"]\n[output]\ndevice = \"null\"\n";
+        public_keys = [\"RWQ+UMYd4gbFu6xNYYXkYeg6kWpcJsdc9Sf5DOeBIsNtiDtSYvKKkuA4\"]\n[output]\ndevice = \"null\"\n";
     Arc::new(read_config(text.as_bytes(), true).value.expect("a config"))
 });
 

@@ -127,6 +127,8 @@ enum Message {
     Format(String, Format),
     Reloaded(Box<Result<Reloaded, Vec<String>>>),
     Synced(oneshot::Sender<Answer>, Vec<(Arc<str>, sync::Answer)>),
+    /// A clip from above is no longer there.
+    ClipGone,
     PageListens(Option<Text>),
 }
 
@@ -902,6 +904,8 @@ impl Daemon {
                 self.formats.insert(session, format);
             }
             Message::Reloaded(result) => self.reloaded(*result),
+            // Fetched again at once; whoever waits for the answer is nobody.
+            Message::ClipGone => drop(self.syncing.as_ref().map(Syncing::sync_now)),
             Message::Synced(reply, answers) => {
                 let _ = reply.send(self.sync_answer(&answers));
             }
@@ -946,6 +950,9 @@ impl Daemon {
                 }
                 Refusal::Bad(text) => {
                     tracing::error!("{}", text.say(self.language));
+                    if let Text::ClipChanged { path } = &text {
+                        self.drop_altered(PathBuf::from(path));
+                    }
                     self.alarm("clip_bad", text);
                     Report::Refused { airing_id: airing, reason: Reason::ClipBad }
                 }
@@ -1042,6 +1049,19 @@ impl Daemon {
                     let _ = tx.send(Message::Sync(SyncEvent::Ready { stored }));
                 }
             }
+            Err(error) => tracing::error!("{}", error.text(language).say(language)),
+        };
+        if let Err(error) = std::thread::Builder::new().name("look".into()).spawn(look) {
+            tracing::error!("look: {error}");
+        }
+    }
+
+    /// A clip from above that was altered on the card is thrown away, so that the sync fetches it again.
+    fn drop_altered(&self, path: PathBuf) {
+        let (store, tx, language) = (self.store.clone(), self.tx.clone(), self.language);
+        let look = move || match store.drop_altered(&path) {
+            Ok(true) => drop(tx.send(Message::ClipGone)),
+            Ok(false) => {}
             Err(error) => tracing::error!("{}", error.text(language).say(language)),
         };
         if let Err(error) = std::thread::Builder::new().name("look".into()).spawn(look) {

@@ -295,6 +295,23 @@ impl ClipStore {
         }
     }
 
+    /// Throws a clip's file away when its bytes are no longer those of its name. Whether it did; a file that is none
+    /// of this store's stays. Reads the whole file.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn drop_altered(&self, path: &Path) -> Result<bool, StoreError> {
+        let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.split_once('.'));
+        let Some((sha256, _)) = name.filter(|(sha256, _)| self.path_of(sha256).is_some_and(|own| own == path)) else {
+            return Ok(false);
+        };
+        if hash_file(path).map_err(at(path))? == sha256 {
+            return Ok(false);
+        }
+        fs::remove_file(path).map_err(at(path))?;
+        Ok(true)
+    }
+
     /// Number of clips and their bytes.
     pub fn usage(&self) -> (u64, u64) {
         let clips = self.list_clips().unwrap_or_default();
