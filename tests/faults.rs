@@ -4,16 +4,16 @@
 //! Every tenth point with one fault each by default; `LOAXA_FAULTS=all` every point with every fault.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // a test reads clocks
 
+mod shim;
 mod station_box;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use shim::shim;
 use station_box::{Station, clip, now_ms, slot, soon, tone};
 
 const ITEMS: usize = 10;
@@ -22,19 +22,6 @@ const ITEM_MS: i64 = 300;
 const AHEAD_MS: i64 = 4_000;
 /// Calls that fail one after another before the disk heals.
 const FAILING_CALLS: u64 = 4;
-
-/// The shim, built once.
-fn shim() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shim-{}.so", std::process::id()));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shim/shim.c");
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-o"]).arg(&out).arg(source).arg("-ldl");
-        assert!(cc.status().unwrap().success(), "cc");
-        out
-    })
-}
 
 /// A station with one short session, and the daemon under the shim.
 struct Faulty {

@@ -127,6 +127,8 @@ enum Message {
     Format(String, Format),
     Reloaded(Box<Result<Reloaded, Vec<String>>>),
     Synced(oneshot::Sender<Answer>, Vec<(Arc<str>, sync::Answer)>),
+    /// A clip from above is no longer there.
+    ClipGone,
     PageListens(Option<Text>),
 }
 
@@ -260,26 +262,19 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// Decodes a clip whole in a limited child of this program.
-fn measure(clock: &dyn Clock, path: &Path) -> Result<decoder::Measured, Text> {
+pub fn measure(clock: &dyn Clock, path: &Path) -> Result<Measured, Text> {
     let program = std::env::current_exe().unwrap_or_else(|_| "loaxa".into());
-    decoder::measure_in_child(&program, path, decoder::Limits::default(), clock).map_err(|e| e.text())
+    let m = decoder::measure_in_child(&program, path, decoder::Limits::default(), clock).map_err(|e| e.text())?;
+    Ok(Measured {
+        duration_ms: i64::try_from(m.duration_ms).unwrap_or(i64::MAX),
+        loudness_lufs: m.loudness_lufs,
+        true_peak_db: m.true_peak_db,
+    })
 }
 
-/// Admission of a clip to the store: it decodes to its end.
+/// Admission of a clip to the store: it decodes to its end. What was found the store judges.
 pub fn admit(clock: Arc<dyn Clock>) -> impl Fn(&Path) -> Result<Measured, Text> + Send + Sync + 'static {
-    move |path| {
-        let m = measure(&*clock, path)?;
-        Ok(Measured {
-            duration_ms: i64::try_from(m.duration_ms).unwrap_or(i64::MAX),
-            loudness_lufs: m.loudness_lufs,
-            true_peak_db: m.true_peak_db,
-        })
-    }
-}
-
-/// Length of a clip in milliseconds, found by decoding it whole in a limited child.
-pub fn length_ms(clock: &dyn Clock, path: &Path) -> Result<i64, Text> {
-    measure(clock, path).map(|m| i64::try_from(m.duration_ms).unwrap_or(i64::MAX))
+    move |path| measure(&*clock, path)
 }
 
 /// Takes the state folder's lock: held by the daemon, or by a command that writes while no daemon runs.
@@ -909,6 +904,8 @@ impl Daemon {
                 self.formats.insert(session, format);
             }
             Message::Reloaded(result) => self.reloaded(*result),
+            // Fetched again at once; whoever waits for the answer is nobody.
+            Message::ClipGone => drop(self.syncing.as_ref().map(Syncing::sync_now)),
             Message::Synced(reply, answers) => {
                 let _ = reply.send(self.sync_answer(&answers));
             }
@@ -957,6 +954,9 @@ impl Daemon {
                 }
                 Refusal::Bad(text) => {
                     tracing::error!("{}", text.say(self.language));
+                    if let Text::ClipChanged { path } = &text {
+                        self.drop_altered(PathBuf::from(path));
+                    }
                     self.alarm("clip_bad", text);
                     Report::Refused { airing_id: airing, reason: Reason::ClipBad }
                 }
@@ -1060,6 +1060,19 @@ impl Daemon {
         }
     }
 
+    /// A clip from above that was altered on the card is thrown away, so that the sync fetches it again.
+    fn drop_altered(&self, path: PathBuf) {
+        let (store, tx, language) = (self.store.clone(), self.tx.clone(), self.language);
+        let look = move || match store.drop_altered(&path) {
+            Ok(true) => drop(tx.send(Message::ClipGone)),
+            Ok(false) => {}
+            Err(error) => tracing::error!("{}", error.text(language).say(language)),
+        };
+        if let Err(error) = std::thread::Builder::new().name("look".into()).spawn(look) {
+            tracing::error!("look: {error}");
+        }
+    }
+
     fn programme_changed(&mut self) {
         self.short_on = None;
         let now = self.clock.now().wall();
@@ -1155,7 +1168,7 @@ fn own_list(loaded: &Survey, clock: &MachineClock) -> (Option<List>, LocalAudio)
         return (None, LocalAudio::default());
     };
     let memory = config.state.dir.join("local-clips.json");
-    let mut audio = measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
+    let mut audio = measure_local(&mut list, &folder, Some(&memory), &|path| measure(clock, path));
     let held = hold_approvals(&mut list, &config.state.dir.join("approvals.json"));
     held.into_iter().for_each(|text| audio.troubles.push(("".into(), Reason::NotApproved, text)));
     (Some(list), audio)
@@ -1176,7 +1189,7 @@ fn own_list_before(
     }
     let mut list = read_list(&bytes, Form::Local).value?;
     let memory = state_dir.join("local-clips.json");
-    measure_local(&mut list, &loaded.clips_dir()?, Some(&memory), &|path| length_ms(clock, path));
+    measure_local(&mut list, &loaded.clips_dir()?, Some(&memory), &|path| measure(clock, path));
     Some(OwnList { list: Arc::new(list), since: *since })
 }
 

@@ -917,9 +917,23 @@ sentences! {
         "Danh sách của {source} đã hết hạn lúc {at}, vẫn phát theo on_expiry = \"keep\"\n  Báo {source} công bố lại",
         "The list of {source} expired at {at} and goes on, as on_expiry = \"keep\" says\n  Ask {source} to publish again";
     /// Nothing to hear.
-    ClipSilent { title: String } =>
-        "tệp âm thanh \"{title}\" im lặng, không nghe thấy gì\nnghe lại bản thu rồi xuất tệp lại",
-        "audio file \"{title}\" is silent\nlisten to the recording and export it again";
+    SoundNone { file: String, peak: String } =>
+        "tệp âm thanh \"{file}\" im lặng, không nghe thấy gì (đỉnh âm {peak} dBTP)\nnghe lại bản thu rồi xuất tệp lại",
+        "audio file \"{file}\" is silent, there is nothing to hear (true peak {peak} dBTP)\nlisten to the recording and export it again";
+    /// Peaks that the output would cut off.
+    SoundPeak { file: String, found: String, most: String, gain: String } =>
+        "tệp âm thanh \"{file}\" sẽ vỡ tiếng: đỉnh âm {found} dBTP, mức cao nhất {most} dBTP (đã tính gain_db {gain})\ngiảm gain_db, hoặc xử lý lại bản thu",
+        "audio file \"{file}\" would be torn: true peak {found} dBTP, at most {most} dBTP (with gain_db {gain})\nlower gain_db, or process the recording again";
+    /// Too loud.
+    SoundLoud { file: String, found: String, most: String, gain: String } =>
+        "tệp âm thanh \"{file}\" quá to: {found} LUFS, mức to nhất {most} LUFS (đã tính gain_db {gain})\ngiảm gain_db, hoặc xử lý lại bản thu",
+        "audio file \"{file}\" is too loud: {found} LUFS, at most {most} LUFS (with gain_db {gain})\nlower gain_db, or process the recording again";
+    /// A list that does not come into force because of how a clip of it sounds.
+    ClipUnfit { why: String } => "giữ danh sách cũ: {why}", "the old list stays: {why}";
+    /// Its own gain would make it too loud.
+    ClipHeldLoudest { title: String, most: String } =>
+        "tệp âm thanh \"{title}\" được giữ ở mức to nhất cho phép ({most} LUFS)\ngiảm gain_db của bài, hoặc giảm --loudness",
+        "audio file \"{title}\" is held at the loudest there is ({most} LUFS)\nlower the clip's gain_db, or --loudness";
     /// Too quiet to be raised to the target.
     ClipTooQuiet { title: String, lufs: String } =>
         "tệp âm thanh \"{title}\" quá nhỏ ({lufs} LUFS): có thể thu hỏng\nnghe lại và thu lại nếu cần",
@@ -1026,6 +1040,10 @@ sentences! {
     ClipBroken { path: String, why: String } =>
         "tệp âm thanh \"{path}\" bị hỏng: {why}\nchép hoặc xuất lại tệp từ bản gốc",
         "the audio file \"{path}\" is broken: {why}\ncopy or export it again from the original";
+    /// The decoding process could not be shut in.
+    ClipNoFence { why: String } =>
+        "không giải mã tệp nhận về: hệ điều hành không cho cách ly tiến trình giải mã ({why})\ndùng nhân Linux có seccomp, như Debian 12 trở lên",
+        "clips are not decoded: the system cannot shut in the process that decodes ({why})\nuse a Linux kernel with seccomp, as Debian 12 and later have";
     /// Channels or rate that do not play.
     ClipUnplayable { path: String, channels: usize, rate: u32 } =>
         "tệp \"{path}\" có {channels} kênh, {rate} Hz, không phát được\nlưu lại thành 1 hoặc 2 kênh, từ 8000 đến 96000 Hz, ví dụ: ffmpeg -i TỆP-CŨ -ac 1 -ar 44100 TỆP-MỚI.mp3",

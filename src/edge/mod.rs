@@ -7,6 +7,7 @@ pub mod clip_store;
 pub mod control;
 pub mod decoder;
 pub mod device_key;
+pub mod fence;
 pub mod file_server;
 pub mod folder;
 pub mod http;
