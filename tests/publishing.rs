@@ -279,6 +279,198 @@ fn mistakes_are_caught_before_the_villages_hear_them() {
     refused(&args, 1, "--serial");
 }
 
+/// What is in a folder, as names and bytes.
+fn all_in(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.extend(all_in(&path)),
+            false => all.push((path.clone(), fs::read(path).unwrap())),
+        }
+    }
+    all.sort();
+    all
+}
+
+impl Editor {
+    /// A folder of keys for `khoa`, with three people's root keys and no signature yet.
+    fn with_keys() -> (Editor, String) {
+        let editor = Editor::new();
+        for name in ["goc-1", "goc-2", "goc-3", "khoa", "khoa-2"] {
+            editor.keygen(name);
+        }
+        let keys = editor.text("keys");
+        let roots: Vec<String> = (1..=3).map(|n| editor.text(&format!("goc-{n}.pub"))).collect();
+        let mut args = vec!["keys", "new", keys.as_str(), "--source", "tinh"];
+        roots.iter().for_each(|root| args.extend(["--root", root]));
+        assert!(fine(&args).contains("keys add"));
+        fine(&["keys", "add", &keys, "--key", &editor.text("khoa.pub"), "--name", "Máy ở phòng Văn hóa"]);
+        (editor, keys)
+    }
+
+    fn sign(&self, keys: &str, who: &[&str]) -> String {
+        let key = |name: &&str| self.text(&format!("{name}.key"));
+        who.iter().map(|name| fine(&["keys", "sign", keys, "--key", &key(name), "--yes"])).collect()
+    }
+}
+
+#[test]
+fn keys_are_handed_round_and_count_once_for_each() {
+    let (editor, keys) = Editor::with_keys();
+    let (root_1, key) = (editor.text("goc-1.pub"), editor.text("khoa.pub"));
+    // What is no beginning.
+    refused(&["keys", "new", &keys, "--source", "tinh", "--root", &root_1, "--root", &key], 1, "đã có keys.json");
+    let other = editor.text("khac");
+    let new = ["keys", "new", &other, "--source", "tinh", "--root", &root_1];
+    refused(&[&new[..], &["--root", &root_1]].concat(), 1, "khóa của người đã ghi ở trước");
+    refused(&new, 1, "threshold 2 không hợp với 1 khóa gốc");
+    refused(&[&new[..], &["--root", &editor.text("goc-1.key")]].concat(), 1, "goc-1.key");
+    refused(&["keys", "show", &other], 1, "loaxa keys new");
+    refused(&["keys", "add", &keys, "--key", &root_1], 1, "vừa là khóa gốc vừa là khóa ký");
+    refused(&["keys", "add", &keys, "--key", &key, "--until", "2099-01-01"], 1, "1100 ngày");
+    refused(&["keys", "add", &keys, "--key", &key, "--until", "mai"], 64, "mai");
+
+    // Nobody signs by accident, with another's key, or twice.
+    refused(&["keys", "sign", &keys, "--key", &editor.text("goc-1.key")], 64, "--yes");
+    refused(&["keys", "sign", &keys, "--key", &editor.text("khoa.key"), "--yes"], 1, "không phải khóa gốc");
+    let said = editor.sign(&keys, &["goc-1"]);
+    assert!(said.contains("thiếu 1 chữ ký") && said.contains("Máy ở phòng Văn hóa"), "{said}");
+    let said = editor.sign(&keys, &["goc-1"]);
+    assert!(said.contains("đã ký rồi") && said.contains("thiếu 1 chữ ký"), "{said}");
+    assert!(!editor.path("keys/keys/1.json").exists());
+    let (dir, out) = (editor.text("chien-dich"), editor.text("out"));
+    let publish = ["publish", &dir, "--key", &editor.text("khoa.key"), "--out", &out, "--keys", &keys];
+    refused(&publish, 1, "chưa có bản keys.json nào đủ chữ ký");
+    assert!(!editor.path("out").exists());
+
+    // A change makes what was signed worthless.
+    let changed = loaxa(&["keys", "add", &keys, "--key", &key, "--name", "Máy mới"]);
+    assert!(String::from_utf8_lossy(&changed.stderr).contains("bỏ các chữ ký"), "{changed:?}");
+    let said = editor.sign(&keys, &["goc-2", "goc-3"]);
+    assert!(said.contains("bản 1 đủ chữ ký"), "{said}");
+    refused(&["keys", "sign", &keys, "--key", &editor.text("goc-1.key"), "--yes"], 1, "không có gì để ký");
+    let shown = fine(&["keys", "show", &keys]);
+    assert!(shown.contains("Máy mới") && shown.matches('✓').count() == 2, "{shown}");
+
+    // Other people: both the old and the new sign.
+    editor.keygen("goc-4");
+    let (root_2, root_4) = (editor.text("goc-2.pub"), editor.text("goc-4.pub"));
+    fine(&["keys", "roots", &keys, "--root", &root_1, "--root", &root_2, "--root", &root_4]);
+    let said = editor.sign(&keys, &["goc-2", "goc-4"]);
+    assert!(said.contains("Khóa gốc cũ") && said.contains("thiếu 1 chữ ký") && !said.contains("đủ chữ ký\n"), "{said}");
+    let said = editor.sign(&keys, &["goc-3"]);
+    assert!(said.contains("bản 2 đủ chữ ký"), "{said}");
+    // Who has left signs no more.
+    fine(&["keys", "retire", &keys, &key]);
+    refused(&["keys", "sign", &keys, "--key", &editor.text("goc-3.key"), "--yes"], 1, "không phải khóa gốc");
+    refused(&["keys", "retire", &keys, "0123456789ABCDEF"], 1, "không có khóa 0123456789ABCDEF");
+}
+
+#[test]
+fn publish_puts_the_keys_first_and_refuses_what_they_do_not_allow() {
+    let (editor, keys) = Editor::with_keys();
+    editor.sign(&keys, &["goc-3", "goc-1"]);
+    let published = editor.publish(&["--keys", &keys]);
+    assert!(published.contains("số 1"), "{published}");
+    let same = |a: &str, b: &str| assert_eq!(fs::read(editor.path(a)).unwrap(), fs::read(editor.path(b)).unwrap());
+    same("out/keys.json", "keys/keys/1.json");
+    same("out/keys/1.json", "keys/keys/1.json");
+    same("out/keys/1.json.minisig", "keys/keys/1.json.minisig");
+
+    // The block pins the roots, and no key that signs lists.
+    let block = fs::read_to_string(editor.path("out/source.toml")).unwrap();
+    let station = format!("[station]\nid = \"xa-a\"\nname = \"A\"\ndevice_id = \"a\"\n{block}");
+    let reading = read_config(station.as_bytes(), false);
+    let source = &reading.value.unwrap().sources[0];
+    let roots = source.roots.as_ref().unwrap();
+    assert_eq!((roots.threshold(), roots.texts().len(), source.public_keys.len()), (2, 3, 0));
+    for n in 1..=3 {
+        let public = fs::read_to_string(editor.path(&format!("goc-{n}.pub"))).unwrap();
+        assert!(block.contains(public.lines().nth(1).unwrap()));
+    }
+
+    // What is published is known afterwards; a key it does not name publishes nothing.
+    editor.publish(&[]);
+    assert_eq!(editor.published()["serial"], 2);
+    let before = all_in(&editor.path("out"));
+    let publish = |key: &str, more: &[&str], word: &str| {
+        let (dir, key, out) = (editor.text("chien-dich"), editor.text(key), editor.text("out"));
+        refused(&[&["publish", dir.as_str(), "--key", &key, "--out", &out], more].concat(), 1, word);
+        assert!(all_in(&editor.path("out")) == before, "{word}");
+    };
+    publish("khoa-2.key", &[], "không có trong đó");
+    let key_2 = editor.text("khoa-2.pub");
+    fine(&["keys", "add", &keys, "--key", &key_2, "--from", "2020-01-01", "--until", "2020-02-01"]);
+    editor.sign(&keys, &["goc-1", "goc-2"]);
+    publish("khoa-2.key", &["--keys", &keys], "đã hết hiệu lực từ 2020-02-02T00:00:00+07:00");
+    fine(&["keys", "add", &keys, "--key", &key_2, "--from", "2098-01-01", "--until", "2098-12-31"]);
+    editor.sign(&keys, &["goc-1", "goc-2"]);
+    publish("khoa-2.key", &["--keys", &keys], "mới có hiệu lực");
+    fine(&["keys", "retire", &keys, &editor.text("khoa.pub"), "--leaked"]);
+    fine(&["keys", "add", &keys, "--key", &key_2]);
+    refused(&["keys", "add", &keys, "--key", &editor.text("khoa.pub")], 1, "đã bị lộ: không dùng lại được");
+    // Not signed yet: what is complete counts, with a word.
+    let (dir, key, out) = (editor.text("chien-dich"), editor.text("khoa.key"), editor.text("unfinished"));
+    let output = loaxa(&["publish", &dir, "--key", &key, "--out", &out, "--keys", &keys]);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("công bố với bản 3"));
+    editor.sign(&keys, &["goc-1", "goc-2"]);
+    publish("khoa.key", &["--keys", &keys], "đã bị lộ");
+    let (key, out) = (editor.text("khoa-2.key"), editor.text("out"));
+    fine(&["publish", &dir, "--key", &key, "--out", &out, "--keys", &keys]);
+    assert_eq!(fs::read_dir(editor.path("out/keys")).unwrap().count(), 8);
+
+    // Folders of keys that are behind, that went another way, or that are for somebody else; and a damaged OUT.
+    let before = all_in(&editor.path("out"));
+    let publish = |more: &[&str], word: &str| {
+        refused(&[&["publish", dir.as_str(), "--key", &key, "--out", &out], more].concat(), 1, word);
+        assert!(all_in(&editor.path("out")) == before, "{word}");
+    };
+    let behind = editor.text("behind");
+    assert!(Command::new("cp").args(["-r", &keys, &behind]).status().unwrap().success());
+    for version in [4, 3] {
+        fs::remove_file(editor.path(&format!("behind/keys/{version}.json"))).unwrap();
+        fs::remove_file(editor.path(&format!("behind/keys/{version}.json.minisig"))).unwrap();
+        fs::write(editor.path("behind/keys.json"), fs::read(editor.path("behind/keys/2.json")).unwrap()).unwrap();
+        if version == 4 {
+            publish(&["--keys", &behind], "nơi công bố đã có bản 4");
+        }
+    }
+    for name in ["lac", "lac nữa"] {
+        fine(&["keys", "add", &behind, "--key", &key_2, "--name", name]);
+        editor.sign(&behind, &["goc-1", "goc-2"]);
+    }
+    publish(&["--keys", &behind], "khác bản đã công bố");
+    let broken = editor.path("out/keys/2.json.minisig");
+    let whole = fs::read(&broken).unwrap();
+    fs::write(&broken, "").unwrap();
+    refused(&["publish", &dir, "--key", &key, "--out", &out], 1, "không dùng được");
+    fs::write(&broken, whole).unwrap();
+    fine(&["publish", &dir, "--key", &key, "--out", &out]);
+}
+
+#[test]
+fn root_keys_may_be_minisigns_own() {
+    if Command::new("minisign").arg("-v").output().is_err() {
+        eprintln!("minisign is not installed: not looked at");
+        return;
+    }
+    let minisign = |args: &[&str]| {
+        let output = Command::new("minisign").args(args).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let (editor, keys) = Editor::with_keys();
+    fine(&["keys", "show", &keys]);
+    // Signed by its tool, and put behind what is there, as anybody can; then by ours.
+    let (file, mine) = (editor.text("keys/keys.json"), editor.text("mine.minisig"));
+    minisign(&["-S", "-s", &editor.text("goc-2.key"), "-m", &file, "-x", &mine]);
+    fs::copy(&mine, editor.path("keys/keys.json.minisig")).unwrap();
+    let said = editor.sign(&keys, &["goc-3"]);
+    assert!(said.contains("bản 1 đủ chữ ký"), "{said}");
+    // Its tool checks the first of the signatures.
+    minisign(&["-V", "-p", &editor.text("goc-2.pub"), "-m", &editor.text("keys/keys/1.json")]);
+}
+
 /// A program that is stopped when the test is over.
 struct Served(Child, String);
 

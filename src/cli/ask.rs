@@ -204,6 +204,9 @@ fn print_status(snapshot: &Value, station: &Station) {
                 expires: time(&source["expires_at"]),
             })
         );
+        if let Some(version) = source["keys"].as_u64() {
+            println!("    {}", say(Text::SourceKeysLine { version }));
+        }
         if let Some(error) = source["last_error"].as_str() {
             println!("    {error}");
         }

@@ -62,6 +62,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
         say(Text::FleetHeadState {}),
         say(Text::FleetHeadAired {}),
         say(Text::FleetHeadShort {}),
+        say(Text::FleetHeadKeys {}),
     ]);
     let time = |at: Wall| zone.local(at).format("%H:%M %d/%m/%Y").to_string();
     let mut silent = 0;
@@ -87,7 +88,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
             state,
             last.unwrap_or_else(|| "-".into()),
             beat.short.join(", "),
+            beat.keys.map_or_else(|| "-".into(), |v| v.to_string()),
         ]);
+    }
+    // Of use only where root keys are pinned.
+    if fleet.boxes.values().all(|heard| heard.beat.keys.is_none())
+        && let Some(column) = table.column_mut(7)
+    {
+        column.set_constraint(comfy_table::ColumnConstraint::Hidden);
     }
     println!("{table}");
     println!("{}", say(Text::FleetSum { boxes: fleet.boxes.len(), silent }));

@@ -8,16 +8,18 @@ use std::process::ExitCode;
 use crate::cli::ask::SOON;
 use crate::cli::{Context, Done, Failure, progress, station};
 use crate::daemon::clock::MachineClock;
-use crate::daemon::sync::{Intake, Taken, Trouble, latest_of};
+use crate::daemon::keys::{KeysIntake, KnownKeys, Trust};
+use crate::daemon::sync::{Intake, KeysInForce, Taken, Trouble, keys_accepted, latest_of};
 use crate::domain::config::{Config, Source};
+use crate::domain::keyring::KEYS;
 use crate::domain::playlist::{Form, read_list};
-use crate::domain::signature::{Keys, URGENT, Wanted};
+use crate::domain::signature::{Refusal, URGENT, Wanted};
 use crate::domain::text::Text;
 use crate::domain::time::Wall;
 use crate::edge::airing_log::{AiringLog, FILE_NAME};
 use crate::edge::clip_store::{Admit, ClipStore, Part, StoreError};
 use crate::edge::control::{AskError, Request, ask};
-use crate::edge::published::{PublishedFolder, Unjudged};
+use crate::edge::published::{self, FolderError, PublishedFolder, Unjudged};
 
 /// Shown below the help.
 pub const EXAMPLE: &str = "Ví dụ (example):
@@ -44,7 +46,6 @@ pub(super) fn run(context: &Context, arguments: &Arguments, admit: &Admit) -> Do
         failed(Text::ImportNoList { path })
     })?;
     let source = whose(config, &read.list).map_err(failed)?;
-    let keys = Keys::parse(&source.id, &source.public_keys).map_err(|e| failed(e.text(context.language)))?;
     // Gone with the disk's memory, an old list is refused by the log's.
     let log = config.state.dir.join(FILE_NAME);
     let latest = AiringLog::open_read_only(&log).and_then(|l| l.latest_lists()).map(latest_of).unwrap_or_default();
@@ -52,12 +53,29 @@ pub(super) fn run(context: &Context, arguments: &Arguments, admit: &Admit) -> Do
     // Beside a running daemon other sources' clips are in use: nothing is evicted from here.
     // What an untrusted clock says of expiry is not believed here either.
     let clock = MachineClock::new(config.trust, config.hold_ms, Wall(0));
+    let zone = config.station.timezone;
+    let (keys, keys_file, behind, news) = match Trust::of(source).map_err(|e| failed(e.text(context.language)))? {
+        Trust::Fixed(keys) => (keys, None, false, None),
+        Trust::Rooted(roots) => {
+            let latest = latest.get(&format!("{}{KEYS}", source.id)).map(keys_accepted);
+            let (id, store, latest) = (&*source.id, &store, latest.as_ref());
+            let intake = KeysIntake { source: id, roots: &roots, store, latest, clock: &clock, zone };
+            let (known, news) = take_keys(&intake, &folder).map_err(|e| failed(e.text(context.language)))?;
+            let keys = known.keys(id).map_err(|e| failed(e.text(context.language)))?;
+            (keys, known.accepted(), known.behind(), news)
+        }
+    };
+    if let Some(text) = news {
+        println!("{}", say(text));
+    }
     let intake = Intake {
         source: &source.id,
         urgent: false,
         keys: &keys,
+        keys_file: keys_file.as_ref(),
+        behind,
         station: &config.station.id,
-        zone: config.station.timezone,
+        zone,
         language: context.language,
         store: &store,
         admit,
@@ -67,22 +85,52 @@ pub(super) fn run(context: &Context, arguments: &Arguments, admit: &Admit) -> Do
         latest: latest.get(&*source.id),
         clock: &clock,
     };
-    let mut said = take(context, &intake, &folder, &read)?;
-    // What is urgent comes on the same stick.
-    let folder = folder.urgent();
-    if source.urgent_poll_ms.is_some()
-        && let Some(read) = folder.read().map_err(|e| failed(e.text()))?
-    {
-        let latest = latest.get(&format!("{}{URGENT}", source.id));
-        said.extend(take(context, &Intake { urgent: true, latest, ..intake }, &folder, &read)?);
-    }
+    let all = || {
+        let mut said = take(context, &intake, &folder, &read)?;
+        // What is urgent comes on the same stick.
+        let folder = folder.clone().urgent();
+        if source.urgent_poll_ms.is_some()
+            && let Some(read) = folder.read().map_err(|e| failed(e.text()))?
+        {
+            let latest = latest.get(&format!("{}{URGENT}", source.id));
+            said.extend(take(context, &Intake { urgent: true, latest, ..intake }, &folder, &read)?);
+        }
+        Ok(said)
+    };
+    let said = all();
+    // Also when a list was refused: keys may have come, and a leaked one is dead from now on.
     match ask(&config.state.dir, &Request::Look, Some(SOON)) {
         Ok(_) | Err(AskError::NoDaemon(_)) => {}
         // It looks for itself at the next check of the source.
         Err(error) => eprintln!("loaxa: {error}"),
     }
-    said.into_iter().for_each(|text| println!("{}", say(text)));
+    said?.into_iter().for_each(|text| println!("{}", say(text)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the keys of a stick, and every version on the way to them; what there is to say. A stick that lags behind is
+/// none that lies: the keys on disk judge its list.
+fn take_keys(intake: &KeysIntake, folder: &PublishedFolder) -> Result<(KnownKeys, Option<Text>), Trouble> {
+    let disk = |e: FolderError| Trouble::Store(StoreError::Io { path: e.path, cause: e.cause });
+    let mut known = intake.load()?;
+    let source = || intake.source.to_owned();
+    let place = folder.path_of(published::KEYS).display().to_string();
+    let bytes = folder.keys().map_err(disk)?.ok_or_else(|| Trouble::NoKeysFile { source_id: source(), place })?;
+    let fetch = &mut |version: u64| folder.keys_version(version).map_err(disk);
+    match intake.update(&mut known, &bytes, fetch) {
+        Ok(true) => {}
+        Ok(false) => return Ok((known, None)),
+        // What has been lost on disk is looked for on the stick, and not made up for by an older one.
+        Err(Trouble::Refusal(Refusal::KeysLower { .. })) if known.alarm.is_none() && known.ring.is_some() => {
+            return Ok((known, None));
+        }
+        Err(trouble) => return Err(trouble),
+    }
+    let news = known.ring.as_ref().map(|ring| {
+        let KeysInForce { accepted, keys } = KeysInForce::of(ring);
+        Text::KeysReceived { source: source(), version: accepted.version, keys }
+    });
+    Ok((known, news))
 }
 
 /// Takes a list and its clips; what there is to say.

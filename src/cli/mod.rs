@@ -11,6 +11,7 @@ mod export;
 mod fleet;
 mod import;
 mod keygen;
+mod keys;
 mod page_code;
 mod paper;
 mod probe;
@@ -146,6 +147,9 @@ enum Command {
     /// Tạo cặp khóa ký danh sách (make a key pair for signing lists)
     #[command(after_help = keygen::EXAMPLE)]
     Keygen(keygen::Arguments),
+    /// Khóa nào được ký danh sách: keys.json do nhiều khóa gốc cùng ký (which keys may sign, by several root keys)
+    #[command(subcommand, after_help = keys::EXAMPLE)]
+    Keys(keys::Arguments),
     /// Trang hướng dẫn man (the man page)
     Man,
     /// Ghi chú vào nhật ký, có tên người ghi (write a note into the log)
@@ -233,6 +237,7 @@ pub fn run() -> ExitCode {
         Command::Fleet(arguments) => fleet::run(&context, &arguments),
         Command::Import(arguments) => import::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),
         Command::Keygen(arguments) => keygen::run(&context, &arguments),
+        Command::Keys(arguments) => keys::run(&context, &arguments),
         Command::Man => paper::man(Arguments::command()),
         Command::Note(arguments) => ask::note(&context, &arguments),
         Command::PageCode(arguments) => page_code::run(&context, &arguments),

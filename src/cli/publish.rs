@@ -8,19 +8,21 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use minisign::PublicKey;
 
+use crate::cli::keys::{self, Complete};
 use crate::cli::{Context, Done, Failure, keygen};
 use crate::daemon::clock::MachineClock;
 use crate::domain::document::{self, Value};
 use crate::domain::fields::{match_name, nearest};
 use crate::domain::findings::{Finding, Severity};
+use crate::domain::keyring::{Keyring, peek_version};
 use crate::domain::loudness::{self, TARGET_LUFS};
 use crate::domain::playlist::{Clip, Form, List, read_list};
 use crate::domain::publication::{self, Facts, Head};
-use crate::domain::signature::{self, Keys, LONGEST_LIFE_DAYS, ending_of};
+use crate::domain::signature::{self, Keys, LONGEST_LIFE_DAYS, Standing, ending_of};
 use crate::domain::text::{Text, length_words};
-use crate::domain::time::{Clock, DAY_MS, Zone, parse_duration_ms};
+use crate::domain::time::{Clock, DAY_MS, Wall, Zone, parse_duration_ms};
 use crate::edge::clip_store::Measured;
-use crate::edge::published::{self, PublishedFolder};
+use crate::edge::published::{self, FolderError, PublishedFolder};
 
 /// Shown below the help.
 pub const EXAMPLE: &str = "Ví dụ (example):
@@ -30,6 +32,8 @@ pub const EXAMPLE: &str = "Ví dụ (example):
 
 /// The hand-written list's file name.
 const WRITTEN: &str = "playlist.toml";
+/// A key that ends within this time draws a word, in milliseconds.
+const KEY_ENDS_SOON_MS: i64 = 30 * DAY_MS;
 /// That of an urgent list.
 const URGENT_WRITTEN: &str = "urgent.toml";
 
@@ -44,6 +48,9 @@ pub(super) struct Arguments {
     /// Khóa ký do `loaxa keygen` hoặc minisign tạo (secret key)
     #[arg(long, value_name = "NAME.key")]
     key: PathBuf,
+    /// Thư mục keys.json đã đủ chữ ký của khóa gốc (folder of `loaxa keys`)
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
     /// Thư mục công bố (folder to publish into)
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
@@ -92,6 +99,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
         (PublishedFolder::at(&arguments.out), PublishedFolder::at(&arguments.out).urgent());
     let (folder, beside) = if arguments.urgent { (urgent_folder, list_folder) } else { (list_folder, urgent_folder) };
     let (before, beside) = (last(context, &folder)?, last(context, &beside)?);
+    let keys = keys_for(context, arguments, &list, &PublishedFolder::at(&arguments.out))?;
     let clips = ready_clips(context, arguments, &list, measure)?;
 
     let zone = Zone::default();
@@ -112,12 +120,18 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
         .map_err(|e| Failure::Failed(e.to_string()))?
         .to_string();
     judge_as_a_station(context, &list, &body, &signature, &public, arguments.urgent)?;
+    if let Some(keys) = &keys {
+        judge_key(context, &keys.ring, &public, &body, &signature, issued_at)?;
+    }
 
     for clip in &clips {
         folder.put_clip(&clip.from, &clip.facts.sha256, clip.ending).map_err(|e| failed(e.text()))?;
     }
+    if let Some(keys) = &keys {
+        put_keys(&folder, keys).map_err(|e| failed(e.text()))?;
+    }
     if !arguments.urgent {
-        let block = source_block(&list, &public, arguments.url.as_deref());
+        let block = source_block(&list, &public, keys.as_ref().map(|k| &k.ring), arguments.url.as_deref());
         folder.put_text("source.toml", &block).map_err(|e| failed(e.text()))?;
     }
     folder.put_list(body.as_bytes(), signature.as_bytes()).map_err(|e| failed(e.text()))?;
@@ -289,24 +303,122 @@ fn judge_as_a_station(
         .map_err(|refusal| Failure::Failed(refusal.text(context.language).say(context.language)))
 }
 
+/// The keys that go with the list, where there are root keys: those of `--keys`, else those published before.
+fn keys_for(
+    context: &Context,
+    arguments: &Arguments,
+    list: &List,
+    out: &PublishedFolder,
+) -> Result<Option<Complete>, Failure> {
+    let failed = |text: Text| Failure::Failed(text.say(context.language));
+    let published = keys::complete(context, out)?;
+    let Some(dir) = &arguments.keys else {
+        if published.is_none() && out.keys().map_err(|e| failed(e.text()))?.is_some() {
+            return Err(failed(Text::PublishKeysGone { dir: arguments.out.display().to_string() }));
+        }
+        return Ok(published);
+    };
+    let shown = || dir.display().to_string();
+    let folder = PublishedFolder::at(dir);
+    let ours = keys::complete(context, &folder)?.ok_or_else(|| failed(Text::PublishKeysNone { dir: shown() }))?;
+    let version = ours.ring.version();
+    if let Some(published) = published {
+        let there = published.ring.version();
+        if there > version {
+            return Err(failed(Text::PublishKeysOlder { version, there, dir: shown() }));
+        }
+        let same = |(version, bytes, _): &(u64, Vec<u8>, Vec<u8>)| {
+            ours.versions.iter().any(|(v, b, _)| v == version && b == bytes)
+        };
+        if let Some((version, ..)) = published.versions.iter().find(|v| !same(v)) {
+            return Err(failed(Text::PublishKeysOther { version: *version }));
+        }
+    }
+    let source = list.source.as_deref().unwrap_or_default();
+    if ours.ring.file().source != source {
+        let (from, found) = (source.to_owned(), ours.ring.file().source.clone());
+        return Err(failed(signature::Refusal::KeysOtherSource { from, found }.text(context.language)));
+    }
+    let draft = folder.keys().map_err(|e| failed(e.text()))?.and_then(|bytes| peek_version(&bytes));
+    if let Some(draft) = draft.filter(|v| *v > version) {
+        eprintln!("{}", Text::PublishKeysUnfinished { version: draft, used: version }.say(context.language));
+    }
+    Ok(Some(ours))
+}
+
+/// A list whose key does not hold would be refused by every station.
+fn judge_key(
+    context: &Context,
+    ring: &Keyring,
+    public: &PublicKey,
+    body: &str,
+    signature: &str,
+    now: Wall,
+) -> Result<(), Failure> {
+    let key_id = signature::key_id(public.keynum());
+    let time = |at: Wall| Zone::default().rfc3339_seconds(at);
+    let standing = signature::standing(body.as_bytes(), signature.as_bytes(), &ring.keys(), &ring.file().source);
+    let why = match standing {
+        Ok(Standing::Leaked { .. }) => Text::KeyWhyLeaked {},
+        Ok(Standing::Between { from, until, at_least }) => {
+            let now = now.max(at_least);
+            if until <= now {
+                Text::KeyWhyOver { until: time(until) }
+            } else if now < from {
+                Text::KeyWhyNotYet { valid_from: time(from) }
+            } else {
+                if until - now < KEY_ENDS_SOON_MS {
+                    eprintln!("{}", Text::PublishKeyEndsSoon { key_id, until: time(until) }.say(context.language));
+                }
+                return Ok(());
+            }
+        }
+        Ok(Standing::Always) => return Ok(()),
+        Ok(Standing::Gone { .. }) | Err(signature::Refusal::KeyNotListed { .. }) => Text::KeyWhyNotListed {},
+        Err(refusal) => return Err(Failure::Failed(refusal.text(context.language).say(context.language))),
+    };
+    let (version, why) = (ring.version(), why.say(context.language));
+    Err(Failure::Failed(Text::PublishKeyRefused { key_id, version, why }.say(context.language)))
+}
+
+/// Every version under its number, then the latest: whoever asks in between finds the whole way.
+fn put_keys(folder: &PublishedFolder, keys: &Complete) -> Result<(), FolderError> {
+    for (version, bytes, signatures) in &keys.versions {
+        folder.put_keys_version(*version, bytes, signatures)?;
+    }
+    keys.versions.last().map_or(Ok(()), |(_, bytes, _)| folder.put_keys(bytes))
+}
+
 /// The block a station needs.
-fn source_block(list: &List, public: &PublicKey, url: Option<&str>) -> String {
+fn source_block(list: &List, public: &PublicKey, ring: Option<&Keyring>, url: Option<&str>) -> String {
     let source = list.source.as_deref().unwrap_or_default();
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let url = url.unwrap_or("https://SUA-DIA-CHI.example.vn/playlist.json");
+    let keys = match ring {
+        None => format!("public_keys = [{}]", quoted(&public.to_base64())),
+        Some(ring) => {
+            let roots = &ring.file().roots;
+            let texts: Vec<String> = roots.texts().iter().map(|t| format!("    {},", quoted(t))).collect();
+            format!(
+                "root_keys = [            # khóa gốc: keys.json do các khóa này ký cho biết khóa nào được ký danh sách\n{}\n]\n\
+                 threshold = {}            # cần mấy khóa gốc cùng ký",
+                texts.join("\n"),
+                roots.threshold()
+            )
+        }
+    };
     format!(
         "# Chép khối này vào station.toml của mỗi đài (copy this block into each station.toml).\n\
          [[source]]\n\
          id = {}\n\
          origin = \"tinh\"          # trung_uong | tinh | huyen | xa | thon\n\
          url = {}   # nơi tải được playlist.json\n\
-         public_keys = [{}]\n\
+         {keys}\n\
          poll = \"15m\"\n\
          urgent_poll = \"30s\"     # hỏi tin khẩn (urgent.json); bỏ dòng này: không hỏi\n\
          # emergency = true       # cho phép phát tin khẩn cấp trong giờ không phát loa\n",
         quoted(source),
         quoted(url),
-        quoted(&public.to_base64()),
     )
 }
 

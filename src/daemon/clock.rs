@@ -108,6 +108,10 @@ impl Clock for MachineClock {
     fn now(&self) -> Now {
         self.standing().now
     }
+
+    fn floor(&self) -> Wall {
+        self.judge().rules.floor
+    }
 }
 
 /// Sets the machine's clock.

@@ -1,6 +1,7 @@
 //! The only place with tasks, signals and a clock.
 
 pub mod clock;
+pub mod keys;
 pub mod office;
 pub mod run;
 pub mod station;

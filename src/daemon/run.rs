@@ -24,11 +24,12 @@ use crate::daemon::station::{
     LocalAudio, Look, Survey, folder_of, glance, hold_approvals, keep_in_force, kept_in, measure_local, survey,
 };
 use crate::daemon::status::{Alarms, Brief, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus};
-use crate::daemon::sync::{self, Stored, SyncEvent, Syncing, load_all};
+use crate::daemon::sync::{self, KeysInForce, Stored, SyncEvent, Syncing, load_all};
 use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, SessionRow, Write, hex, unhex32};
 use crate::domain::config::{Config, Language};
 use crate::domain::findings::{FileRole, Severity};
 use crate::domain::heartbeat::{self, Heartbeat};
+use crate::domain::keyring::KEYS;
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
 use crate::domain::playout::{
     Action, EndedHow, Event, LEAD_MS, Past, PlayRefusal, Playout, Report, Saved, Settings, UNSETTLED,
@@ -45,7 +46,7 @@ use crate::edge::airing_log::{
     AiringLog, EXPORTED, FILE_NAME, Identity, LogError, LogEvent, LogWriter, kernel_boot_id, machine_mark,
 };
 use crate::edge::amplifier::{Amplifier, Occasion};
-use crate::edge::clip_store::{ClipStore, Measured, StoreError};
+use crate::edge::clip_store::{ClipStore, KeysAccepted, Measured, StoreError};
 use crate::edge::control::{self, Answer, Asked, Request};
 use crate::edge::decoder::{self, Decoder};
 use crate::edge::device_key::DeviceKey;
@@ -198,6 +199,8 @@ struct Daemon {
     aired: Arc<Mutex<HashMap<String, Wall>>>,
     heartbeat: Arc<Mutex<Heartbeat>>,
     latest: Arc<sync::Latest>,
+    /// Versions of `keys.json` that the log has a row of, by source.
+    keys_noted: HashMap<Arc<str>, u64>,
     page: Option<Page>,
     door: Arc<Door>,
     shelf: Arc<Mutex<Arc<Shelf>>>,
@@ -520,6 +523,9 @@ impl Daemon {
             protected: Arc::new(Mutex::new(HashSet::new())),
             aired: Arc::new(Mutex::new(last.aired)),
             heartbeat: Arc::new(Mutex::new(Heartbeat { last: last.last_aired, ..sync::introduction(&config) })),
+            keys_noted: (last.latest.iter())
+                .filter_map(|(name, latest)| Some((name.strip_suffix(KEYS)?.into(), latest.serial)))
+                .collect(),
             latest: Arc::new(last.latest),
             log_id: last.log_id,
             page: None,
@@ -1008,6 +1014,7 @@ impl Daemon {
             }
             SyncEvent::Progress { .. } => {}
             // Seen by two: after an import, the thread of the source finds it as well.
+            SyncEvent::Keys { source, keys } => self.keys_in_force(source, &keys),
             SyncEvent::Ready { stored } if self.stored.iter().chain(&self.urgent).any(|s| s.is(&stored)) => {}
             SyncEvent::Ready { stored } => {
                 let key = if stored.urgent { format!("{}{URGENT}", stored.source) } else { stored.source.to_string() };
@@ -1016,9 +1023,10 @@ impl Daemon {
                 self.clock.raise_floor(stored.issued_at.min(stored.in_force_at));
                 let (source, serial, at) =
                     (stored.source.to_string(), stored.serial, self.short_time(stored.in_force_at));
-                let text = match stored.urgent {
-                    false => Text::ListReceived { source, serial, at },
-                    true => Text::UrgentReceived { source, serial, at },
+                let text = match (&stored.leaked, stored.urgent) {
+                    (Some(key_id), _) => Text::ListWithdrawnKeyLeaked { source, serial, key_id: key_id.clone() },
+                    (None, false) => Text::ListReceived { source, serial, at },
+                    (None, true) => Text::UrgentReceived { source, serial, at },
                 };
                 tracing::info!("{}", text.say(self.language));
                 let mut detail = vec![
@@ -1030,7 +1038,14 @@ impl Daemon {
                 if stored.urgent {
                     detail.push(("urgent", true.into()));
                 }
-                let row = event_of(EventKind::ListInForce, stored.in_force_at, &detail);
+                let row = match &stored.leaked {
+                    None => event_of(EventKind::ListInForce, stored.in_force_at, &detail),
+                    Some(key_id) => {
+                        let what = format!("danh sách {} số {}", stored.source, stored.serial);
+                        detail.extend([("what", what.into()), ("leaked_key", key_id.clone().into())]);
+                        event_of(EventKind::Withdrawal, self.clock.now().wall(), &detail)
+                    }
+                };
                 let lists = if stored.urgent { &mut self.urgent } else { &mut self.stored };
                 match lists.iter_mut().find(|s| s.source == stored.source) {
                     Some(old) => *old = stored,
@@ -1042,6 +1057,24 @@ impl Daemon {
         }
     }
 
+    /// Other keys may sign from now on: the log remembers the version, so that a set-back disk is found out.
+    fn keys_in_force(&mut self, source: Arc<str>, keys: &KeysInForce) {
+        let KeysAccepted { version, sha256 } = &keys.accepted;
+        if self.keys_noted.get(&source).is_some_and(|noted| noted >= version) {
+            return;
+        }
+        self.keys_noted.insert(source.clone(), *version);
+        let text = Text::KeysReceived { source: source.to_string(), version: *version, keys: keys.keys };
+        tracing::info!("{}", text.say(self.language));
+        let detail = [
+            ("source", source.to_string().into()),
+            ("version", (*version).into()),
+            ("body_sha256", sha256.clone().into()),
+        ];
+        let row = event_of(EventKind::KeysInForce, self.clock.now().wall(), &detail);
+        self.step(Event::Note(row));
+    }
+
     /// Another program has brought a list into force: it is taken into the plan at once, whatever the sync threads
     /// wait for.
     fn look_at_store(&self) {
@@ -1049,8 +1082,13 @@ impl Daemon {
         let (tx, language, latest) = (self.tx.clone(), self.language, self.latest.clone());
         let look = move || match load_all(&config, &store, &*clock, language, &latest) {
             Ok(found) => {
-                for stored in found.into_iter().flat_map(|(_, loaded)| loaded.stored.into_iter().chain(loaded.urgent)) {
-                    let _ = tx.send(Message::Sync(SyncEvent::Ready { stored }));
+                for (source, loaded) in found {
+                    if let Some(keys) = loaded.keys {
+                        let _ = tx.send(Message::Sync(SyncEvent::Keys { source, keys }));
+                    }
+                    for stored in loaded.stored.into_iter().chain(loaded.urgent) {
+                        let _ = tx.send(Message::Sync(SyncEvent::Ready { stored }));
+                    }
                 }
             }
             Err(error) => tracing::error!("{}", error.text(language).say(language)),

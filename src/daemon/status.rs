@@ -77,6 +77,9 @@ pub struct SourceBrief {
     pub id: String,
     /// Serial in force.
     pub serial: Option<u64>,
+    /// Version of its `keys.json` in force; absent where its keys stand in `station.toml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<u64>,
     /// When its list expires.
     pub expires_at: Option<String>,
     /// Last contact.

@@ -18,16 +18,19 @@ use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::daemon::keys::{FetchVersion, KeysIntake, KnownKeys, Trust};
 use crate::domain::config::{Config, Language, Source};
 use crate::domain::heartbeat::Heartbeat;
+use crate::domain::keyring::{KEYS, Keyring, LARGEST_KEYS, LARGEST_SIGNATURES, peek_version};
 use crate::domain::playlist::{Form, List, read_list};
 use crate::domain::signature::{
     self, Accept, Accepted, Expected, Fresh, Keys, LARGEST_LIST, LARGEST_SIGNATURE, Refusal, URGENT, Wanted,
 };
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, ClockState, DAY_MS, HOUR_MS, Wall, Zone};
-use crate::edge::clip_store::{Admit, ClipStore, Generation, Incoming, Measured, Part, StoreError};
+use crate::edge::clip_store::{Admit, ClipStore, Generation, Incoming, KeysAccepted, Measured, Part, StoreError};
 use crate::edge::http::{self, Fetched, Fetcher, HttpError, Sink};
+use crate::edge::published::SignedKeys;
 
 /// The longest pause between two questions for an urgent list that fail.
 const URGENT_BACKOFF_TO: Duration = Duration::from_secs(5 * 60);
@@ -35,6 +38,8 @@ const URGENT_BACKOFF_TO: Duration = Duration::from_secs(5 * 60);
 const WORTH_A_TRY: u64 = 16 * 1024;
 /// The urgent list's file, beside the list.
 const URGENT_LIST: &str = crate::edge::published::URGENT_LIST;
+/// The keys' file, beside the list.
+const KEYS_FILE: &str = crate::edge::published::KEYS;
 
 /// A list in force, with what the station knows of it.
 #[derive(Debug)]
@@ -59,12 +64,16 @@ pub struct Stored {
     pub urgent: bool,
     /// The later serial that a person has taken back; this list is in force in its place.
     pub instead_of: Option<u64>,
+    /// The number of the key that signed it, when that is in other hands by now: then all of the list is withdrawn.
+    pub leaked: Option<String>,
 }
 
 impl Stored {
     /// Whether another is the same list of the same source.
     pub fn is(&self, other: &Stored) -> bool {
-        let key = |s: &Stored| (s.source.clone(), s.urgent, s.serial, s.body_sha256.clone(), s.instead_of);
+        let key = |s: &Stored| {
+            (s.source.clone(), s.urgent, s.serial, s.body_sha256.clone(), s.instead_of, s.leaked.is_some())
+        };
         key(self) == key(other)
     }
 }
@@ -82,6 +91,26 @@ pub struct Loaded {
     pub urgent: Option<Arc<Stored>>,
     /// Clips of the list that is on disk beside the one in force, by SHA-256: kept where there is room.
     pub beside: Vec<String>,
+    /// The `keys.json` in force, where root keys are pinned.
+    pub keys: Option<KeysInForce>,
+}
+
+/// A `keys.json` in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysInForce {
+    /// Its version and hash.
+    pub accepted: KeysAccepted,
+    /// How many keys may sign, now or later.
+    pub keys: usize,
+}
+
+impl KeysInForce {
+    /// What a ring says.
+    pub fn of(ring: &Keyring) -> KeysInForce {
+        let file = ring.file();
+        let accepted = KeysAccepted { version: ring.version(), sha256: ring.sha256().to_owned() };
+        KeysInForce { accepted, keys: file.keys.iter().filter(|k| !k.leaked && k.until > file.issued_at).count() }
+    }
 }
 
 /// Why nothing new came into force.
@@ -96,6 +125,10 @@ pub enum Trouble {
     /// A clip, or the disk.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no `keys.json` where one must be.
+    #[error("{place}: no such file")]
+    #[allow(missing_docs)] // the fields are what the sentence shows
+    NoKeysFile { source_id: String, place: String },
 }
 
 impl Trouble {
@@ -105,13 +138,16 @@ impl Trouble {
             Trouble::Http(e) => e.text(),
             Trouble::Refusal(e) => e.text(language),
             Trouble::Store(e) => e.text(language),
+            Trouble::NoKeysFile { source_id, place } => {
+                Text::KeysNotServed { source: source_id.clone(), place: place.clone() }
+            }
         }
     }
 
     /// Whether the list is at fault, so that only another list helps.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Trouble::Http(_) => false,
+            Trouble::Http(_) | Trouble::NoKeysFile { .. } => false,
             Trouble::Refusal(_) => true,
             Trouble::Store(e) => e.is_refusal(),
         }
@@ -139,6 +175,10 @@ pub struct Intake<'a> {
     pub urgent: bool,
     /// The keys that may sign for it.
     pub keys: &'a Keys,
+    /// The `keys.json` they are from, where root keys are pinned: stored with each list.
+    pub keys_file: Option<&'a KeysAccepted>,
+    /// Whether a later one was accepted once and is lost: no list before the one in force is taken back into force.
+    pub behind: bool,
     /// This station's id.
     pub station: &'a str,
     /// The station's zone, for sentences.
@@ -173,14 +213,16 @@ impl Intake<'_> {
         if disk.damaged {
             loaded.alarm = Some(Text::StoreDamaged { source: self.source.into() });
         }
+        let mut looked = false;
         let back = disk.rolled_back.then_some(disk.accepted).flatten().map(|a| a.serial);
         for generation in disk.generations {
-            if loaded.stored.is_some() {
+            if loaded.stored.is_some() || looked && self.behind {
                 loaded.beside = clips_of(&generation);
                 break;
             }
+            looked = true;
             let (bytes, signature) = (&generation.bytes, &generation.signature);
-            match signature::reread(bytes, signature, self.keys, self.source, self.station, self.urgent) {
+            match self.reread(&generation, bytes, signature) {
                 Ok(fresh) => {
                     if disk.damaged {
                         let key = self.key();
@@ -192,6 +234,8 @@ impl Intake<'_> {
                             in_force_at: generation.in_force_at,
                             clock: generation.clock,
                             needed: &[],
+                            keys: self.keys_file,
+                            key: fresh.key.as_deref(),
                         };
                         // Refused when the state on disk knows a later one: then that stays what is accepted.
                         let _ = self.store.switch(&incoming);
@@ -211,15 +255,28 @@ impl Intake<'_> {
         Ok(loaded)
     }
 
+    /// A stored list, its signature looked at again. Where the keys it was judged under are lost, the key that stands
+    /// with it in the state file says whether it is still the same; nothing new is taken by that.
+    fn reread(&self, generation: &Generation, bytes: &[u8], signature: &[u8]) -> Result<Fresh, Refusal> {
+        let by = |keys: &Keys| signature::reread(bytes, signature, keys, self.source, self.station, self.urgent);
+        match (by(self.keys), &generation.key) {
+            (Err(Refusal::KeyNotListed { .. }), Some(key)) if self.behind => {
+                by(&Keys::parse(self.source, std::slice::from_ref(key))?)
+            }
+            (judged, _) => judged,
+        }
+    }
+
     /// Its name in the store.
     fn key(&self) -> String {
         key_of(self.source, self.urgent)
     }
 
     fn stored(&self, fresh: Fresh, in_force_at: Wall, clock: ClockState, instead_of: Option<u64>) -> Arc<Stored> {
+        let list = if fresh.leaked { fresh.list.withdrawn() } else { fresh.list };
         Arc::new(Stored {
             source: self.source.into(),
-            list: Arc::new(fresh.list),
+            list: Arc::new(list),
             serial: fresh.accepted.serial,
             body_sha256: fresh.accepted.body_sha256,
             issued_at: fresh.accepted.issued_at,
@@ -228,6 +285,7 @@ impl Intake<'_> {
             clock,
             urgent: self.urgent,
             instead_of,
+            leaked: fresh.leaked.then_some(fresh.key_id),
         })
     }
 
@@ -250,6 +308,7 @@ impl Intake<'_> {
             keys: self.keys,
             stored: known.accepted.as_ref(),
             now: self.clock.now(),
+            floor: (known.stored.iter().map(|s| s.issued_at.min(s.in_force_at))).fold(self.clock.floor(), Wall::max),
             zone: self.zone,
         };
         let fresh = match signature::accept(bytes, signature, &expected)? {
@@ -282,6 +341,8 @@ impl Intake<'_> {
             in_force_at: now.wall(),
             clock: now.clock,
             needed: &needed,
+            keys: self.keys_file,
+            key: fresh.key.as_deref(),
         })?;
         Ok(Taken::New(self.stored(*fresh, now.wall(), now.clock, None)))
     }
@@ -407,6 +468,13 @@ pub enum SyncEvent {
         /// The list.
         stored: Arc<Stored>,
     },
+    /// A `keys.json` came into force.
+    Keys {
+        /// The source.
+        source: Arc<str>,
+        /// Which.
+        keys: KeysInForce,
+    },
 }
 
 /// How one check of a source ended, as `loaxa sync` shows it.
@@ -432,6 +500,8 @@ pub struct SourceStatus {
     pub id: Arc<str>,
     /// The serial in force.
     pub serial: Option<u64>,
+    /// The version of `keys.json` in force, where root keys are pinned.
+    pub keys: Option<u64>,
     /// When it expires.
     pub expires_at: Option<Wall>,
     /// When the source last answered with something that holds.
@@ -505,7 +575,8 @@ pub struct Surroundings {
     pub latest: Arc<Latest>,
 }
 
-/// The latest list of each source that came into force, by what the airing log says.
+/// The latest list of each source that came into force, by what the airing log says; under [`KEYS`] the latest
+/// `keys.json`.
 pub type Latest = HashMap<String, Accepted>;
 
 /// [`Latest`] of an airing log: serials and hashes.
@@ -559,6 +630,7 @@ impl Syncing {
             status: SourceStatus {
                 id: id.clone(),
                 serial: None,
+                keys: None,
                 expires_at: None,
                 last_success: None,
                 last_error: None,
@@ -595,7 +667,12 @@ impl Syncing {
                 urls: (urls.iter())
                     .map(|url| if urgent { http::beside(url, URGENT_LIST) } else { (*url).to_owned() })
                     .collect(),
-                keys: Keys::parse(&source.id, &source.public_keys),
+                trust: Trust::of(source),
+                known_keys: KnownKeys::default(),
+                keys_looked: false,
+                keys_seen: None,
+                keys_etag: None,
+                judged_under: None,
                 station: config.station.id.clone(),
                 zone: config.station.timezone,
                 poll_ms,
@@ -687,17 +764,38 @@ pub fn load_all(
         .sources
         .iter()
         .map(|source| {
-            let keys = match Keys::parse(&source.id, &source.public_keys) {
-                Ok(keys) => keys,
-                Err(refusal) => {
-                    let alarm = Some(refusal.text(language));
-                    return Ok((source.id.clone(), Loaded { alarm, ..Loaded::default() }));
-                }
+            let alarmed = |refusal: Refusal| {
+                let alarm = Some(refusal.text(language));
+                Ok((source.id.clone(), Loaded { alarm, ..Loaded::default() }))
             };
+            let latest_keys = latest.get(&format!("{}{KEYS}", source.id)).map(keys_accepted);
+            let known_keys = match Trust::of(source) {
+                Ok(Trust::Fixed(_)) => None,
+                Ok(Trust::Rooted(roots)) => {
+                    let (source, latest, zone) = (&*source.id, latest_keys.as_ref(), config.station.timezone);
+                    Some(KeysIntake { source, roots: &roots, store, latest, clock, zone }.load()?)
+                }
+                Err(refusal) => return alarmed(refusal),
+            };
+            let keys = match &known_keys {
+                None => Keys::parse(&source.id, &source.public_keys),
+                Some(known) => known.keys(&source.id),
+            };
+            let keys = match (keys, &known_keys) {
+                (Ok(keys), _) => keys,
+                // Nothing has ever come, or what there is does not hold.
+                (Err(_), Some(known)) => {
+                    return Ok((source.id.clone(), Loaded { alarm: known.alarm.clone(), ..Loaded::default() }));
+                }
+                (Err(refusal), None) => return alarmed(refusal),
+            };
+            let keys_file = known_keys.as_ref().and_then(KnownKeys::accepted);
             let intake = Intake {
                 source: &source.id,
                 urgent: false,
                 keys: &keys,
+                keys_file: keys_file.as_ref(),
+                behind: known_keys.as_ref().is_some_and(KnownKeys::behind),
                 station: &config.station.id,
                 zone: config.station.timezone,
                 language,
@@ -716,9 +814,18 @@ pub fn load_all(
                 loaded.alarm = loaded.alarm.or(urgent.alarm);
                 loaded.urgent = urgent.stored;
             }
+            if let Some(known) = known_keys {
+                loaded.keys = known.ring.as_ref().map(KeysInForce::of);
+                loaded.alarm = known.alarm.or(loaded.alarm);
+            }
             Ok((source.id.clone(), loaded))
         })
         .collect()
+}
+
+/// What the airing log knew of a source's keys.
+pub fn keys_accepted(latest: &Accepted) -> KeysAccepted {
+    KeysAccepted { version: latest.serial, sha256: latest.body_sha256.clone() }
 }
 
 fn hashes_of(list: &List) -> Vec<String> {
@@ -754,7 +861,17 @@ struct SourceThread {
     url: String,
     /// Where it may ask: the source's own address and its mirrors.
     urls: Vec<String>,
-    keys: Result<Keys, Refusal>,
+    trust: Result<Trust, Refusal>,
+    /// Where root keys are pinned: what is known of `keys.json`.
+    known_keys: KnownKeys,
+    /// Whether the disk has been looked at for it.
+    keys_looked: bool,
+    /// What the disk said of itself then.
+    keys_seen: Option<KeysAccepted>,
+    /// The tag of the `keys.json` in force, and whose tag it is.
+    keys_etag: Option<(String, String)>,
+    /// The version of `keys.json` under which the list in force was last judged.
+    judged_under: Option<u64>,
     station: String,
     zone: Zone,
     poll_ms: i64,
@@ -914,9 +1031,9 @@ impl SourceThread {
                 Err(trouble) => trouble,
             };
             let next = match &trouble {
-                Trouble::Http(_) | Trouble::Store(StoreError::WrongBytes { .. }) => true,
+                Trouble::Http(_) | Trouble::NoKeysFile { .. } | Trouble::Store(StoreError::WrongBytes { .. }) => true,
                 // A mirror that lags behind is none that lies.
-                Trouble::Refusal(Refusal::SerialLower { .. }) => n > 0,
+                Trouble::Refusal(Refusal::SerialLower { .. } | Refusal::KeysLower { .. }) => n > 0,
                 _ => false,
             };
             if !next {
@@ -928,12 +1045,21 @@ impl SourceThread {
     }
 
     fn check_here(&mut self) -> Result<Answer, Trouble> {
-        let keys = self.keys.clone()?;
-        self.reload(&keys)?;
-        let beat = Heartbeat { list: self.list_serial(), ..locked(&self.surroundings.heartbeat).clone() };
+        self.look_at_keys()?;
+        if let Ok(keys) = self.keys() {
+            self.reload(&keys)?;
+        }
+        let keys_version = self.known_keys.ring.as_ref().map(Keyring::version);
+        let beat = locked(&self.surroundings.heartbeat).clone();
+        let beat = Heartbeat { list: self.list_serial(), keys: keys_version, ..beat };
         self.fetcher.set_user_agent(&beat.to_string());
         let now_ns = self.boot_ns();
         let due = self.whole_at_ns.is_none_or(|at| (now_ns - at) / 1_000_000 >= self.settings.whole_every_ms);
+        if !self.urgent {
+            self.ask_for_keys(due)?;
+        }
+        let mut keys = self.keys()?;
+        self.reload(&keys)?;
         let known = self.etag.clone().filter(|(url, _)| *url == self.url && !due && self.known.stored.is_some());
         let etag = known.map(|(_, tag)| tag);
         let fetched = self.fetcher.body(&self.url, etag.as_deref(), LARGEST_LIST)?;
@@ -951,6 +1077,12 @@ impl SourceThread {
             (self.etag, self.whole_at_ns) = (tagged(etag), Some(now_ns));
             self.fill_up(&keys)?;
             return Ok(self.same());
+        }
+        if self.urgent {
+            // Something new is judged by the latest keys; nothing new costs no question for them.
+            self.ask_for_keys(false)?;
+            keys = self.keys()?;
+            self.reload(&keys)?;
         }
         let body_sha256 = signature::sha256_hex(&bytes);
         if let Some((refused, text, at)) = &self.refused
@@ -986,6 +1118,7 @@ impl SourceThread {
                     stored: Some(stored.clone()),
                     alarm: None,
                     urgent: None,
+                    keys: None,
                     beside: self.known.stored.iter().flat_map(|s| hashes_of(&s.list)).collect(),
                 });
                 self.seen = self.known.accepted.clone().map(|a| (a, false));
@@ -1007,6 +1140,126 @@ impl SourceThread {
                 Err(trouble)
             }
         }
+    }
+
+    /// The keys that may sign now.
+    fn keys(&self) -> Result<Keys, Refusal> {
+        match self.trust.as_ref().map_err(Clone::clone)? {
+            Trust::Fixed(keys) => Ok(keys.clone()),
+            Trust::Rooted(_) => self.known_keys.keys(&self.id),
+        }
+    }
+
+    /// Looks whether the disk has another `keys.json` than we know: at the first check, after an import, and when the
+    /// source's other thread has brought one.
+    fn look_at_keys(&mut self) -> Result<(), Trouble> {
+        let Trust::Rooted(roots) = self.trust.clone()? else { return Ok(()) };
+        let on_disk = self.surroundings.store.keys_accepted(&self.id);
+        let first = !std::mem::replace(&mut self.keys_looked, true);
+        if !first && on_disk == self.keys_seen {
+            return Ok(());
+        }
+        self.keys_seen = on_disk;
+        self.known_keys = self.with_keys_intake(&roots, |intake| intake.load())?;
+        if let Some(text) = self.known_keys.alarm.clone() {
+            self.tell(SyncEvent::Damaged { source: self.key.clone(), text });
+        }
+        self.keys_changed();
+        Ok(())
+    }
+
+    /// Asks for `keys.json`, and walks to its version. One request when nothing is new.
+    fn ask_for_keys(&mut self, whole: bool) -> Result<(), Trouble> {
+        let Trust::Rooted(roots) = self.trust.clone()? else { return Ok(()) };
+        let url = http::beside(&self.url, KEYS_FILE);
+        let mut again = false;
+        loop {
+            let behind = self.known_keys.alarm.is_some() || self.known_keys.ring.is_none();
+            let known = self.keys_etag.clone().filter(|(of, _)| *of == url && !whole && !again && !behind);
+            let tag = known.map(|(_, tag)| tag);
+            let (bytes, etag) = match self.fetcher.body(&url, tag.as_deref(), LARGEST_KEYS) {
+                Ok(Fetched::NotModified) => return Ok(()),
+                Ok(Fetched::Body { bytes, etag }) => (bytes, etag),
+                Err(HttpError::Status { status: 404 | 410, .. }) => {
+                    return Err(Trouble::NoKeysFile { source_id: self.id.to_string(), place: url });
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.keys_etag = None;
+            let version = peek_version(&bytes);
+            let mut known_keys = std::mem::take(&mut self.known_keys);
+            let mut fetch = |n: u64| self.version(n, (Some(n) == version).then_some(&bytes));
+            let fetch: &mut FetchVersion = &mut fetch;
+            let updated = self.with_keys_intake(&roots, |intake| intake.update(&mut known_keys, &bytes, fetch));
+            self.known_keys = known_keys;
+            let changed = match &updated {
+                Ok(changed) => *changed,
+                Err(_) => true, // as far as it came
+            };
+            if changed {
+                self.keys_seen = self.surroundings.store.keys_accepted(&self.id);
+                self.keys_changed();
+            }
+            match updated {
+                Ok(_) => {
+                    let current = self.known_keys.ring.as_ref().is_some_and(|r| Some(r.version()) == version);
+                    if changed && !current {
+                        continue; // the rest of a long way
+                    }
+                    self.keys_etag = etag.filter(|_| current).map(|tag| (url, tag));
+                    return Ok(());
+                }
+                // Whoever uploads by hand may be between two files.
+                Err(Trouble::Refusal(
+                    Refusal::KeysSkip { .. } | Refusal::KeysChanged { .. } | Refusal::KeysSignatureMalformed { .. },
+                )) if !again => {
+                    again = true;
+                    self.sleep(self.settings.between_files);
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    /// `keys/N.json` and its signatures; the file itself may be at hand.
+    fn version(&self, n: u64, at_hand: Option<&Vec<u8>>) -> Result<Option<SignedKeys>, Trouble> {
+        let get = |url: &str, most| match self.fetcher.body(url, None, most) {
+            Ok(Fetched::Body { bytes, .. }) => Ok(Some(bytes)),
+            Ok(Fetched::NotModified) | Err(HttpError::Status { status: 404 | 410, .. }) => Ok(None),
+            Err(error) => Err(Trouble::from(error)),
+        };
+        let url = http::beside(&self.url, &crate::edge::published::keys_version(n));
+        let bytes = match at_hand {
+            Some(bytes) => bytes.clone(),
+            None => match get(&url, LARGEST_KEYS)? {
+                Some(bytes) => bytes,
+                None => return Ok(None),
+            },
+        };
+        let signatures = get(&http::signature_url(&url), LARGEST_SIGNATURES)?;
+        Ok(signatures.map(|signatures| SignedKeys { bytes, signatures }))
+    }
+
+    /// Tells of the keys in force, and shows their version.
+    fn keys_changed(&self) {
+        let Some(ring) = &self.known_keys.ring else { return };
+        let id = self.id.clone();
+        for watched in self.shared.sources().iter_mut().filter(|s| s.status.id == id) {
+            watched.status.keys = Some(ring.version());
+        }
+        self.tell(SyncEvent::Keys { source: id, keys: KeysInForce::of(ring) });
+    }
+
+    fn with_keys_intake<T>(&self, roots: &crate::domain::keyring::Roots, run: impl FnOnce(&KeysIntake) -> T) -> T {
+        let latest = self.surroundings.latest.get(&format!("{}{KEYS}", self.id)).map(keys_accepted);
+        run(&KeysIntake {
+            source: &self.id,
+            roots,
+            store: &self.surroundings.store,
+            latest: latest.as_ref(),
+            clock: &*self.surroundings.clock,
+            zone: self.zone,
+        })
     }
 
     /// The serial of the source's list in force, also for the thread of its urgent list.
@@ -1032,11 +1285,12 @@ impl SourceThread {
     /// Looks whether the disk has another list than we know: at the first check, and after an import.
     fn reload(&mut self, keys: &Keys) -> Result<(), StoreError> {
         let on_disk = self.surroundings.store.accepted(&self.key);
+        let under = self.known_keys.ring.as_ref().map(Keyring::version);
         let first = !std::mem::replace(&mut self.looked, true);
-        if !first && (on_disk.is_none() || on_disk == self.seen) {
+        if !first && self.judged_under == under && (on_disk.is_none() || on_disk == self.seen) {
             return Ok(());
         }
-        self.seen = on_disk;
+        (self.seen, self.judged_under) = (on_disk, under);
         let loaded = self.with_intake(keys, |intake| intake.load())?;
         if let Some(text) = loaded.alarm.clone() {
             self.tell(SyncEvent::Damaged { source: self.key.clone(), text });
@@ -1072,7 +1326,7 @@ impl SourceThread {
     /// Gets what the list in force names and the disk lacks: clips lost since, and those a commune may take into
     /// its own sessions.
     fn fill_up(&mut self, keys: &Keys) -> Result<(), Trouble> {
-        let Some(stored) = self.known.stored.clone() else { return Ok(()) };
+        let Some(stored) = self.known.stored.clone().filter(|s| s.leaked.is_none()) else { return Ok(()) };
         let now_ns = self.boot_ns();
         self.bad.retain(|_, (_, at)| (now_ns - *at) / 1_000_000 < self.settings.whole_every_ms);
         let wanted = signature::needed(&stored.list).into_iter().chain(signature::spare(&stored.list));
@@ -1144,6 +1398,8 @@ impl SourceThread {
             source: &self.id,
             urgent: self.urgent,
             keys,
+            keys_file: self.known_keys.accepted().as_ref(),
+            behind: self.known_keys.behind(),
             station: &self.station,
             zone: self.zone,
             language: self.settings.language,

@@ -331,6 +331,8 @@ pub enum EventKind {
     Config,
     /// A list came into force.
     ListInForce,
+    /// A `keys.json` came into force.
+    KeysInForce,
     /// Something was withdrawn.
     Withdrawal,
     /// Something is wrong, or right again.

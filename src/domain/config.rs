@@ -9,6 +9,7 @@ mod reading;
 
 pub use reading::read_config;
 
+use crate::domain::keyring::Roots;
 use crate::domain::playlist::Span;
 use crate::domain::time::{QuietDays, QuietHours, Window, Zone};
 
@@ -99,8 +100,10 @@ pub struct Source {
     pub origin: Origin,
     /// Where its list stands.
     pub url: String,
-    /// minisign public keys, any of which may sign.
+    /// minisign public keys, any of which may sign; none where root keys are pinned.
     pub public_keys: Vec<String>,
+    /// Root keys whose `keys.json` says which keys may sign.
+    pub roots: Option<Roots>,
     /// The same folder on other servers, tried in turn while `url` fails.
     pub mirrors: Vec<String>,
     /// Time between two polls, milliseconds.

@@ -55,6 +55,8 @@ pub struct Heartbeat {
     pub last: Option<String>,
     /// Campaigns that cannot reach their quota.
     pub short: Vec<String>,
+    /// Version of this source's `keys.json` in force, where root keys are pinned.
+    pub keys: Option<u64>,
 }
 
 impl Display for Heartbeat {
@@ -75,6 +77,9 @@ impl Display for Heartbeat {
         if !self.short.is_empty() {
             let names: Vec<_> = self.short.iter().take(MOST_SHORT).map(|c| tame(c)).collect();
             write!(f, "; short={}", names.join(","))?;
+        }
+        if let Some(version) = self.keys {
+            write!(f, "; keys={version}")?;
         }
         f.write_char(')')
     }
@@ -100,6 +105,7 @@ impl Heartbeat {
                     beat.head = Some(Head { log: wild(log)?, seq: seq.parse().ok()?, hash: wild(hash)? });
                 }
                 "list" => beat.list = value.parse().ok(),
+                "keys" => beat.keys = value.parse().ok(),
                 "state" => beat.state = wild(value),
                 "last" => beat.last = wild(value),
                 "short" => beat.short = value.split(',').filter_map(wild).collect(),
@@ -211,6 +217,7 @@ mod tests {
             state: Some("on_air".into()),
             last: Some("2022-10-05T05:35:35+07:00".into()),
             short: vec!["tinh/cds,2022".into(), "local/y".into()],
+            keys: Some(3),
         }
     }
 

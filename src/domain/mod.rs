@@ -8,6 +8,7 @@ pub mod document;
 pub mod fields;
 pub mod findings;
 pub mod heartbeat;
+pub mod keyring;
 pub mod loudness;
 pub mod playlist;
 pub mod playout;

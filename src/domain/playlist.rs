@@ -505,6 +505,19 @@ impl List {
         whole
     }
 
+    /// This list with all of it taken back, since it came into force: what there is to say of a list whose key is in
+    /// other hands. What it takes back itself does not count; it goes on making rows, as an expired one does.
+    pub fn withdrawn(&self) -> List {
+        let own = |id: &Arc<str>, span: &Span| Ref { source: None, id: id.clone(), span: span.clone() };
+        let clips = self.clips.iter().map(|c| Withdrawn::Clip(own(&c.id, &c.span)));
+        let slots = self.slots.iter().map(|s| Withdrawn::Slot(own(&s.id, &s.span)));
+        let offers = self.offers.iter().map(|o| Withdrawn::Offer(own(&o.id, &o.span)));
+        let emergencies = self.emergencies.iter().map(|e| Withdrawn::Emergency(own(&e.id, &e.span)));
+        let all = clips.chain(slots).chain(offers).chain(emergencies);
+        let back = |what| Withdrawal { what, at: None, by: None, why: None, span: 0..0 };
+        List { withdrawals: all.map(back).collect(), ..self.clone() }
+    }
+
     /// The clip of this id.
     pub fn clip(&self, id: &str) -> Option<&Clip> {
         self.clips.iter().find(|c| *c.id == *id)

@@ -33,9 +33,39 @@ pub const FORMAT: u64 = 1;
 /// How far ahead of a trusted clock a list may have been issued, in milliseconds.
 const AHEAD_MS: i64 = DAY_MS;
 
-/// The keys that may sign for one source, read once from the config.
+/// When a key may sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Always: it stands in `station.toml`.
+    Always,
+    /// For a time, by `keys.json`.
+    Between {
+        /// From when on.
+        from: Wall,
+        /// Until when.
+        until: Wall,
+        /// When `keys.json` was made: it is at least as late.
+        at_least: Wall,
+    },
+    /// No longer: this version of `keys.json` does not name it.
+    Gone {
+        /// The version in force.
+        version: u64,
+    },
+    /// Never again, and what it signed does not count: it is in other hands.
+    Leaked {
+        /// The version in force.
+        version: u64,
+    },
+}
+
+/// The keys that may sign for one source: read once from the config, or as `keys.json` has them.
 #[derive(Clone, Debug)]
-pub struct Keys(Vec<PublicKey>);
+pub struct Keys {
+    keys: Vec<(PublicKey, Standing, String)>,
+    /// The version of `keys.json`; none where the keys stand in the config.
+    version: Option<u64>,
+}
 
 impl Keys {
     /// Reads the `public_keys` of a source: each the second line of a minisign `.pub` file.
@@ -50,11 +80,20 @@ impl Keys {
         texts
             .iter()
             .map(|text| {
-                PublicKey::from_base64(text.trim())
+                let key = PublicKey::from_base64(text.trim());
+                key.map(|key| (key, text.trim().to_owned()))
                     .map_err(|_| Refusal::KeyMalformed { from: source.into(), key: text.trim().into() })
             })
+            .map(|key| key.map(|(key, text)| (key, Standing::Always, text)))
             .collect::<Result<_, _>>()
-            .map(Keys)
+            .map(|keys| Keys { keys, version: None })
+    }
+
+    /// Keys as a version of `keys.json` has them. All are minisign keys: that has been looked at.
+    pub fn of_ring<'a>(version: u64, keys: impl Iterator<Item = (&'a str, Standing)>) -> Keys {
+        let key = |(text, standing): (&str, _)| Some((PublicKey::from_base64(text).ok()?, standing, text.to_owned()));
+        let keys = keys.filter_map(key);
+        Keys { keys: keys.collect(), version: Some(version) }
     }
 }
 
@@ -64,13 +103,18 @@ pub fn is_public_key(text: &str) -> bool {
 }
 
 /// Bytes whose signature held.
-#[derive(Clone, Copy, Debug)]
-pub struct Verified<'a>(&'a [u8]);
+#[derive(Clone, Debug)]
+pub struct Verified<'a> {
+    bytes: &'a [u8],
+    standing: Standing,
+    key_id: String,
+    key: &'a str,
+}
 
 impl<'a> Verified<'a> {
     /// The bytes.
     pub fn bytes(&self) -> &'a [u8] {
-        self.0
+        self.bytes
     }
 }
 
@@ -100,6 +144,8 @@ pub struct Expected<'a> {
     pub stored: Option<&'a Accepted>,
     /// Both clocks; an untrusted one judges neither expiry nor issue time.
     pub now: Now,
+    /// The latest moment that has certainly passed: an untrusted clock judges the end of a key by it.
+    pub floor: Wall,
     /// For the times in sentences.
     pub zone: Zone,
 }
@@ -113,6 +159,12 @@ pub struct Fresh {
     pub accepted: Accepted,
     /// From when on its clips may no longer air.
     pub expires_at: Wall,
+    /// The number of the key that signed it.
+    pub key_id: String,
+    /// The key itself, where it stands in `keys.json`.
+    pub key: Option<String>,
+    /// Whether that key is in other hands: then nobody can say who made the list.
+    pub leaked: bool,
 }
 
 /// What to do with a list whose signature held and which breaks no rule.
@@ -163,6 +215,42 @@ pub enum Refusal {
     Expired { from: String, expires_at: String },
     /// Issued in the future.
     IssuedAhead { from: String, issued_at: String },
+    /// Signed by a key that `keys.json` does not name.
+    KeyNotListed { from: String, key_id: String, version: u64 },
+    /// Signed by a key that does not hold yet.
+    KeyNotYet { from: String, key_id: String, valid_from: String },
+    /// Signed by a key past its end.
+    KeyExpired { from: String, key_id: String, until: String },
+    /// Signed by a key that `keys.json` named once.
+    KeyGone { from: String, key_id: String, version: u64 },
+    /// Signed by a key in other hands.
+    KeyLeaked { from: String, key_id: String, version: u64 },
+    /// No `keys.json` has been accepted yet.
+    KeysNone { from: String },
+    /// `keys.json` is none.
+    KeysMalformed { from: String, why: Box<Text> },
+    /// Made for a newer program.
+    KeysFormatUnknown { from: String, format: i64 },
+    /// Its signature file is not one of minisign's.
+    KeysSignatureMalformed { from: String, version: u64 },
+    /// Root keys signed, but other bytes.
+    KeysChanged { from: String, version: u64 },
+    /// Too few of the roots in force signed.
+    KeysTooFewSignatures { from: String, version: u64, have: usize, need: usize },
+    /// Too few of the pinned roots signed the first version to be taken.
+    KeysPinnedMissing { from: String, version: u64, have: usize, need: usize },
+    /// Too few of the roots it names itself signed.
+    KeysNewRootsMissing { from: String, version: u64, have: usize, need: usize },
+    /// Another source's.
+    KeysOtherSource { from: String, found: String },
+    /// Older than the one in force (rollback).
+    KeysLower { from: String, version: u64, stored: u64 },
+    /// Two of one version.
+    KeysEquivocation { from: String, version: u64 },
+    /// A version between is missing.
+    KeysSkip { from: String, version: u64, stored: u64, missing: u64 },
+    /// Made in the future.
+    KeysAhead { from: String, version: u64, issued_at: String },
 }
 
 impl Refusal {
@@ -192,6 +280,34 @@ impl Refusal {
             }
             Refusal::Expired { from: source, expires_at } => Text::ListExpiredOnArrival { source, expires_at },
             Refusal::IssuedAhead { from: source, issued_at } => Text::ListIssuedAhead { source, issued_at },
+            Refusal::KeyNotListed { from: source, key_id, version } => Text::KeyNotListed { source, key_id, version },
+            Refusal::KeyNotYet { from: source, key_id, valid_from } => Text::KeyNotYet { source, key_id, valid_from },
+            Refusal::KeyExpired { from: source, key_id, until } => Text::KeyExpired { source, key_id, until },
+            Refusal::KeyGone { from: source, key_id, version } => Text::KeyGone { source, key_id, version },
+            Refusal::KeyLeaked { from: source, key_id, version } => Text::KeyLeaked { source, key_id, version },
+            Refusal::KeysNone { from: source } => Text::KeysNone { source },
+            Refusal::KeysMalformed { from: source, why } => Text::KeysMalformed { source, why: why.say(language) },
+            Refusal::KeysFormatUnknown { from: source, format } => Text::KeysFormatUnknown { source, format },
+            Refusal::KeysSignatureMalformed { from: source, version } => {
+                Text::KeysSignatureMalformed { source, version }
+            }
+            Refusal::KeysChanged { from: source, version } => Text::KeysChanged { source, version },
+            Refusal::KeysTooFewSignatures { from: source, version, have, need } => {
+                Text::KeysTooFewSignatures { source, version, have, need }
+            }
+            Refusal::KeysPinnedMissing { from: source, version, have, need } => {
+                Text::KeysPinnedMissing { source, version, have, need }
+            }
+            Refusal::KeysNewRootsMissing { from: source, version, have, need } => {
+                Text::KeysNewRootsMissing { source, version, have, need }
+            }
+            Refusal::KeysOtherSource { from: source, found } => Text::KeysOtherSource { source, found },
+            Refusal::KeysLower { from: source, version, stored } => Text::KeysLower { source, version, stored },
+            Refusal::KeysEquivocation { from: source, version } => Text::KeysEquivocation { source, version },
+            Refusal::KeysSkip { from: source, version, stored, missing } => {
+                Text::KeysSkip { source, version, stored, missing }
+            }
+            Refusal::KeysAhead { from: source, version, issued_at } => Text::KeysAhead { source, version, issued_at },
         }
     }
 }
@@ -219,23 +335,32 @@ const PLAIN_COMMENTS: [&str; 3] = [
     "untrusted comment: signature from loaxa secret key",
 ];
 
-/// Checks a minisign signature file over bytes.
+/// The signatures of a minisign signature file, each of four lines, none without its plain first line.
+pub(in crate::domain) fn signature_blocks(signatures: &[u8]) -> Option<Vec<String>> {
+    let text = std::str::from_utf8(signatures).ok()?.replace("\r\n", "\n");
+    let lines: Vec<&str> = text.strip_suffix('\n').unwrap_or(&text).split('\n').collect();
+    if !lines.len().is_multiple_of(4) || text.contains('\r') {
+        return None;
+    }
+    let block = |lines: &[&str]| PLAIN_COMMENTS.contains(&lines[0]).then(|| lines.join("\n"));
+    lines.chunks(4).map(block).collect()
+}
+
+/// Checks a minisign signature file over bytes. When the key may sign is looked at by [`accept`].
 ///
 /// # Errors
-/// [`Refusal::SignatureMalformed`], [`Refusal::SignatureLegacy`], [`Refusal::KeyUnknown`] or
-/// [`Refusal::BytesChanged`].
-pub fn verify<'a>(bytes: &'a [u8], signature: &[u8], keys: &Keys, source: &str) -> Result<Verified<'a>, Refusal> {
+/// [`Refusal::SignatureMalformed`], [`Refusal::SignatureLegacy`], [`Refusal::KeyUnknown`] (or
+/// [`Refusal::KeyNotListed`]) or [`Refusal::BytesChanged`].
+pub fn verify<'a>(bytes: &'a [u8], signature: &[u8], keys: &'a Keys, source: &str) -> Result<Verified<'a>, Refusal> {
     let malformed = || Refusal::SignatureMalformed { from: source.into() };
-    let text = std::str::from_utf8(signature).map_err(|_| malformed())?.replace("\r\n", "\n");
-    let lines: Vec<&str> = text.strip_suffix('\n').unwrap_or(&text).split('\n').collect();
-    if lines.len() != 4 || text.contains('\r') || !PLAIN_COMMENTS.contains(&lines[0]) {
-        return Err(malformed());
-    }
-    let signature = Signature::decode(&text).map_err(|_| malformed())?;
+    let blocks = signature_blocks(signature).ok_or_else(malformed)?;
+    let [block] = &blocks[..] else { return Err(malformed()) };
+    let signature = Signature::decode(block).map_err(|_| malformed())?;
+    let key_id = minisign::SignatureBox::from_string(block).map(|s| key_id(s.keynum())).unwrap_or_default();
     let mut changed = false;
-    for key in &keys.0 {
+    for (key, standing, text) in &keys.keys {
         match key.verify(bytes, &signature, false) {
-            Ok(()) => return Ok(Verified(bytes)),
+            Ok(()) => return Ok(Verified { bytes, standing: *standing, key_id, key: text }),
             Err(MinisignError::UnexpectedKeyId) => {}
             Err(MinisignError::UnexpectedAlgorithm) => {
                 return Err(Refusal::SignatureLegacy { from: source.into() });
@@ -246,8 +371,40 @@ pub fn verify<'a>(bytes: &'a [u8], signature: &[u8], keys: &Keys, source: &str) 
     if changed {
         return Err(Refusal::BytesChanged { from: source.into() });
     }
-    let key_id = minisign::SignatureBox::from_string(&text).map(|s| key_id(s.keynum())).unwrap_or_default();
-    Err(Refusal::KeyUnknown { from: source.into(), key_id })
+    Err(match keys.version {
+        Some(version) => Refusal::KeyNotListed { from: source.into(), key_id, version },
+        None => Refusal::KeyUnknown { from: source.into(), key_id },
+    })
+}
+
+/// When the key of a signature that holds may sign: for whoever is about to publish.
+///
+/// # Errors
+/// As [`verify`].
+pub fn standing(bytes: &[u8], signature: &[u8], keys: &Keys, source: &str) -> Result<Standing, Refusal> {
+    verify(bytes, signature, keys, source).map(|v| v.standing)
+}
+
+/// Whether a key may sign a list issued at `issued_at`, looked at now.
+fn may_sign(verified: &Verified, issued_at: Wall, expected: &Expected) -> Result<(), Refusal> {
+    let (from_source, key_id) = (expected.source.to_owned(), verified.key_id.clone());
+    let time = |at: Wall| expected.zone.rfc3339_seconds(at);
+    match verified.standing {
+        Standing::Always => Ok(()),
+        Standing::Gone { version } => Err(Refusal::KeyGone { from: from_source, key_id, version }),
+        Standing::Leaked { version } => Err(Refusal::KeyLeaked { from: from_source, key_id, version }),
+        Standing::Between { from, until, at_least } => {
+            let trusted = expected.now.clock.trusted();
+            let over = if trusted { expected.now.wall() } else { expected.floor };
+            if until <= over.max(at_least).max(issued_at) {
+                return Err(Refusal::KeyExpired { from: from_source, key_id, until: time(until) });
+            }
+            if trusted && over.max(at_least) < from {
+                return Err(Refusal::KeyNotYet { from: from_source, key_id, valid_from: time(from) });
+            }
+            Ok(())
+        }
+    }
 }
 
 /// A key's number as minisign prints it.
@@ -256,14 +413,17 @@ pub fn key_id(keynum: &[u8]) -> String {
 }
 
 /// Decides over a list that came from above: signature first, then form, then whose it is, then its serial, then
-/// its time.
+/// whether its key holds, then its time.
 ///
 /// # Errors
 /// The first rule it breaks.
 pub fn accept(bytes: &[u8], signature: &[u8], expected: &Expected) -> Result<Accept, Refusal> {
     let source = || expected.source.to_owned();
     let verified = verify(bytes, signature, expected.keys, expected.source)?;
-    let fresh = read(verified, expected.source, expected.station, expected.urgent)?;
+    if let Standing::Leaked { version } = verified.standing {
+        return Err(Refusal::KeyLeaked { from: source(), key_id: verified.key_id, version });
+    }
+    let fresh = read(&verified, expected.source, expected.station, expected.urgent)?;
 
     let (serial, stored) = (fresh.accepted.serial, expected.stored.map_or(0, |s| s.serial));
     if serial < stored || serial == 0 {
@@ -278,6 +438,8 @@ pub fn accept(bytes: &[u8], signature: &[u8], expected: &Expected) -> Result<Acc
             Err(Refusal::Equivocation { from: source(), serial })
         };
     }
+    // One that was accepted once is not judged again: a key's end takes nothing back.
+    may_sign(&verified, fresh.accepted.issued_at, expected)?;
     if serial - stored > LARGEST_JUMP {
         return Err(Refusal::SerialJump { from: source(), serial, stored });
     }
@@ -295,7 +457,8 @@ pub fn accept(bytes: &[u8], signature: &[u8], expected: &Expected) -> Result<Acc
     Ok(Accept::New(Box::new(fresh)))
 }
 
-/// Reads a stored list again at start: signature and form, without the rules about what came before it.
+/// Reads a stored list again at start: signature and form, without the rules about what came before it and about
+/// when its key holds.
 ///
 /// # Errors
 /// What makes it unreadable: altered on disk, or the keys in the config were changed since.
@@ -307,10 +470,10 @@ pub fn reread(
     station: &str,
     urgent: bool,
 ) -> Result<Fresh, Refusal> {
-    read(verify(bytes, signature, keys, source)?, source, station, urgent)
+    read(&verify(bytes, signature, keys, source)?, source, station, urgent)
 }
 
-fn read(verified: Verified, source: &str, station: &str, urgent: bool) -> Result<Fresh, Refusal> {
+fn read(verified: &Verified, source: &str, station: &str, urgent: bool) -> Result<Fresh, Refusal> {
     let bytes = verified.bytes();
     let malformed = |finding: Text, findings: usize| Refusal::Malformed {
         from: source.into(),
@@ -361,7 +524,9 @@ fn read(verified: Verified, source: &str, station: &str, urgent: bool) -> Result
         return Err(Refusal::NotForStation { from: source.into(), station: station.into() });
     }
     let accepted = Accepted { serial, body_sha256: sha256_hex(bytes), issued_at };
-    Ok(Fresh { list, accepted, expires_at })
+    let key = (verified.standing != Standing::Always).then(|| verified.key.to_owned());
+    let leaked = matches!(verified.standing, Standing::Leaked { .. });
+    Ok(Fresh { list, accepted, expires_at, key_id: verified.key_id.clone(), key, leaked })
 }
 
 /// A clip as it has to be fetched and stored: hash and size are known, the address is tame.
@@ -491,7 +656,16 @@ mod tests {
     }
 
     fn expected<'a>(keys: &'a Keys, stored: Option<&'a Accepted>) -> Expected<'a> {
-        Expected { source: "tinh", urgent: false, station: "xa-a", keys, stored, now: now(NOON), zone: Zone::default() }
+        Expected {
+            source: "tinh",
+            urgent: false,
+            station: "xa-a",
+            keys,
+            stored,
+            now: now(NOON),
+            floor: Wall(0),
+            zone: Zone::default(),
+        }
     }
 
     fn list(serial: u64) -> String {

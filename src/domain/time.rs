@@ -277,6 +277,11 @@ impl Belief {
 pub trait Clock: Send + Sync {
     /// Both clocks, read as close together as can be.
     fn now(&self) -> Now;
+
+    /// The latest moment that has certainly passed, as far as this clock knows.
+    fn floor(&self) -> Wall {
+        Wall(0)
+    }
 }
 
 /// The station's time zone, with its rules compiled in.

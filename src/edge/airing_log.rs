@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::airing::{Entry, EventKind, EventRow, Stamp, Write, hex, seal, unhex32};
 use crate::domain::chain::{Index, Row};
+use crate::domain::keyring::KEYS;
 use crate::domain::report::RowFilter;
 use crate::domain::signature::URGENT;
 use crate::domain::text::Text;
@@ -675,26 +676,34 @@ impl AiringLog {
         self.stored(row)
     }
 
-    /// The latest list that came into force from each source by what the log says: serial and SHA-256 of its bytes.
-    /// A rollback puts an older one in force for a while; the latest stays the latest.
+    /// The latest list that came into force from each source by what the log says: serial and SHA-256 of its bytes; and
+    /// under [`KEYS`] the latest `keys.json`, its version and SHA-256. A rollback puts an older list in force for a
+    /// while; the latest stays the latest.
     pub fn latest_lists(&self) -> Result<HashMap<String, (u64, String)>, LogError> {
         let mut latest: HashMap<String, (u64, String)> = HashMap::new();
-        let key = event_key(EventKind::ListInForce);
-        let mut query = self.db.prepare_cached("SELECT body FROM rows WHERE event = ?1").map_err(self.on_read())?;
-        let bodies = query.query_map([key], |r| r.get::<_, String>(0)).map_err(self.on_read())?;
-        for body in bodies {
-            let body = body.map_err(self.on_read())?;
-            let row: Value = serde_json::from_str(&body).unwrap_or_default();
-            let detail = &row["detail"];
-            let (Some(source), Some(serial), Some(sha256)) =
-                (detail["source"].as_str(), detail["serial"].as_u64(), detail["body_sha256"].as_str())
-            else {
-                continue;
-            };
-            let name = if detail["urgent"] == true { format!("{source}{URGENT}") } else { source.to_owned() };
-            let known = latest.entry(name).or_insert((0, String::new()));
-            if serial >= known.0 {
-                *known = (serial, sha256.to_owned());
+        for kind in [EventKind::ListInForce, EventKind::KeysInForce] {
+            let key = event_key(kind);
+            let mut query = self.db.prepare_cached("SELECT body FROM rows WHERE event = ?1").map_err(self.on_read())?;
+            let bodies = query.query_map([key], |r| r.get::<_, String>(0)).map_err(self.on_read())?;
+            for body in bodies {
+                let body = body.map_err(self.on_read())?;
+                let row: Value = serde_json::from_str(&body).unwrap_or_default();
+                let detail = &row["detail"];
+                let number = if kind == EventKind::KeysInForce { "version" } else { "serial" };
+                let (Some(source), Some(serial), Some(sha256)) =
+                    (detail["source"].as_str(), detail[number].as_u64(), detail["body_sha256"].as_str())
+                else {
+                    continue;
+                };
+                let name = match kind {
+                    EventKind::KeysInForce => format!("{source}{KEYS}"),
+                    _ if detail["urgent"] == true => format!("{source}{URGENT}"),
+                    _ => source.to_owned(),
+                };
+                let known = latest.entry(name).or_insert((0, String::new()));
+                if serial >= known.0 {
+                    *known = (serial, sha256.to_owned());
+                }
             }
         }
         Ok(latest)

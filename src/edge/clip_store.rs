@@ -6,6 +6,7 @@
 //! DIR/clips/SHA256.part.mp3, .part.tag    a transfer under way, or one to take up again, and the server's tag
 //! DIR/playlists/SOURCE.SERIAL-HASH.json, .json.minisig   a list as signed, and its signature
 //! DIR/playlists/SOURCE.accepted           which of them is in force, since when; and which was before
+//! DIR/playlists/SOURCE~keys.VERSION-HASH.json, .json.minisig   every accepted keys.json, where root keys are pinned
 //! ```
 //!
 //! A clip has its final name only when its bytes have the right hash **and** it decodes: whoever finds the name may
@@ -21,6 +22,10 @@
 //! What was accepted (serial, hash, since when) stands in the same file as the switch, so neither can be without
 //! the other. When that file is damaged or gone while lists are there, it is never taken for a fresh start: the
 //! newest list whose signature holds goes on, its serial still refuses older ones, and an alarm is raised.
+//!
+//! The version of `keys.json` that is in force stands in the same state file, and each list's entry says under which
+//! version it was judged. All versions are kept, so that the chain from the pinned root keys can be followed again at
+//! each start: what is on disk is believed for its signatures, not because it is there.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
@@ -32,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::config::Language;
+use crate::domain::keyring::KEYS;
 use crate::domain::loudness::{self, Heard};
 use crate::domain::signature::{Accepted, ENDINGS, URGENT, Wanted, hex, is_sha256, is_tame_id, sha256_hex};
 use crate::domain::text::Text;
@@ -139,6 +145,12 @@ struct Entry {
     issued_at: Wall,
     in_force_at: Wall,
     clock: ClockState,
+    /// The version of `keys.json` it was judged under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<u64>,
+    /// The key that signed it, where root keys are pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
 }
 
 impl Entry {
@@ -159,6 +171,40 @@ struct State {
     /// Whether a person has put the one before back in force, until a later serial than `current` comes.
     #[serde(default)]
     rolled_back: bool,
+    /// The `keys.json` in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<KeysAccepted>,
+}
+
+/// Which `keys.json` was accepted last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysAccepted {
+    /// Its version.
+    pub version: u64,
+    /// SHA-256 of its bytes, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// An accepted `keys.json` as it stands on disk. Its signatures are still to be looked at.
+#[derive(Clone, Debug)]
+pub struct KeysVersion {
+    /// By its name.
+    pub version: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The signature file's bytes.
+    pub signatures: Vec<u8>,
+}
+
+/// Everything on disk about a source's keys.
+#[derive(Clone, Debug, Default)]
+pub struct KeysOnDisk {
+    /// All versions, the oldest first.
+    pub versions: Vec<KeysVersion>,
+    /// What was accepted last by the state file.
+    pub accepted: Option<KeysAccepted>,
+    /// Whether there are versions but no state that says which of them is in force.
+    pub damaged: bool,
 }
 
 /// A list as it stands on disk. Its signature is still to be looked at.
@@ -178,6 +224,8 @@ pub struct Generation {
     pub in_force_at: Wall,
     /// What the clock was worth at that moment.
     pub clock: ClockState,
+    /// The key that signed it when it was accepted, where root keys are pinned.
+    pub key: Option<String>,
 }
 
 /// Everything on disk for one source, the one in force first.
@@ -210,6 +258,10 @@ pub struct Incoming<'a> {
     pub clock: ClockState,
     /// The clips that have to be there.
     pub needed: &'a [Wanted],
+    /// The `keys.json` under which it was judged, where root keys are pinned.
+    pub keys: Option<&'a KeysAccepted>,
+    /// The key that signed it, in the same case.
+    pub key: Option<&'a str>,
 }
 
 #[derive(Default)]
@@ -510,15 +562,15 @@ impl ClipStore {
             return None;
         }
         let serial = rest.rsplit_once('.')?.1.parse().ok()?;
-        let (in_force_at, clock) = match entry {
-            Some(entry) => (entry.in_force_at, entry.clock),
+        let (in_force_at, clock, key) = match entry {
+            Some(entry) => (entry.in_force_at, entry.clock, entry.key),
             None => {
                 let written = fs::metadata(&path).ok()?.modified().ok()?;
                 let ms = written.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis());
-                (Wall(i64::try_from(ms).unwrap_or(0)), ClockState::Unknown)
+                (Wall(i64::try_from(ms).unwrap_or(0)), ClockState::Unknown, None)
             }
         };
-        Some(Generation { path, bytes, signature, serial, body_sha256, in_force_at, clock })
+        Some(Generation { path, bytes, signature, serial, body_sha256, in_force_at, clock, key })
     }
 
     /// Brings a list into force, with the order of steps at the top of this file. The one before stays on disk.
@@ -544,7 +596,8 @@ impl ClipStore {
         }
         let before = fs::read(&state_path).ok().and_then(|bytes| read_state(&bytes));
         if before.is_none() && !disk.damaged {
-            self.replace_state(&state_path, &State { current: None, previous: None, rolled_back: false })?;
+            let nothing = State { current: None, previous: None, rolled_back: false, keys: None };
+            self.replace_state(&state_path, &nothing)?;
         }
         let current = Entry {
             serial,
@@ -552,7 +605,10 @@ impl ClipStore {
             issued_at: incoming.accepted.issued_at,
             in_force_at: incoming.in_force_at,
             clock: incoming.clock,
+            keys: incoming.keys.map(|k| k.version),
+            key: incoming.key.map(str::to_owned),
         };
+        let keys_before = before.as_ref().and_then(|s| s.keys.clone());
         let stem = current.stem(incoming.source);
         self.write_flushed(&self.playlists.join(format!("{stem}.json.minisig")), incoming.signature)?;
         self.write_flushed(&self.playlists.join(format!("{stem}.json")), incoming.bytes)?;
@@ -561,7 +617,10 @@ impl ClipStore {
         let previous =
             before.and_then(|s| if s.rolled_back { s.previous } else { s.current }).filter(|e| e.serial < serial);
         let kept: Vec<String> = std::iter::once(&current).chain(&previous).map(|e| e.stem(incoming.source)).collect();
-        self.replace_state(&state_path, &State { current: Some(current), previous, rolled_back: false })?;
+        // Keys never go back either; those of the urgent list are its source's.
+        let own_keys = incoming.keys.filter(|_| !incoming.source.ends_with(URGENT)).cloned();
+        let keys = [keys_before, own_keys].into_iter().flatten().max_by_key(|k| k.version);
+        self.replace_state(&state_path, &State { current: Some(current), previous, rolled_back: false, keys })?;
 
         for (_, stem) in self.stems(incoming.source)? {
             if !kept.contains(&stem) {
@@ -571,6 +630,70 @@ impl ClipStore {
             }
         }
         Ok(())
+    }
+
+    /// Reads every accepted `keys.json` of a source.
+    ///
+    /// # Errors
+    /// What the disk says of the folder.
+    pub fn keys_on_disk(&self, source: &str) -> Result<KeysOnDisk, StoreError> {
+        self.name_of(source)?;
+        let stems = self.stems(&format!("{source}{KEYS}"))?;
+        let version = |(version, stem): &(u64, String)| {
+            let found = self.generation(stem, None)?;
+            Some(KeysVersion { version: *version, bytes: found.bytes, signatures: found.signature })
+        };
+        let versions: Vec<KeysVersion> = stems.iter().filter_map(version).collect();
+        let accepted = self.keys_accepted(source);
+        let damaged = accepted.is_none() && !stems.is_empty();
+        Ok(KeysOnDisk { versions, accepted, damaged })
+    }
+
+    /// Which `keys.json` was accepted last, from the state file alone.
+    pub fn keys_accepted(&self, source: &str) -> Option<KeysAccepted> {
+        read_state(&fs::read(self.playlists.join(format!("{source}.accepted"))).ok()?)?.keys
+    }
+
+    /// Brings a `keys.json` into force, by the same steps as a list: its files first, then the state file by rename.
+    /// A state file that is damaged beside lists stays as it is, so that it is not taken for a fresh start; the files
+    /// alone then remember the version.
+    ///
+    /// # Errors
+    /// [`StoreError::Overtaken`] when the disk knows another of this version; else what the disk says. The old one is
+    /// then still in force.
+    pub fn switch_keys(
+        &self,
+        source: &str,
+        accepted: &KeysAccepted,
+        bytes: &[u8],
+        signatures: &[u8],
+    ) -> Result<(), StoreError> {
+        self.name_of(source)?;
+        let _lock = self.lock()?;
+        let path = self.playlists.join(format!("{source}.accepted"));
+        let state = match fs::read(&path) {
+            Ok(bytes) => read_state(&bytes),
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.stems(source)?.is_empty() => {
+                Some(State { current: None, previous: None, rolled_back: false, keys: None })
+            }
+            Err(_) => None,
+        };
+        let known = state.as_ref().and_then(|s| s.keys.as_ref());
+        if known.is_some_and(|k| k.version == accepted.version && k != accepted) {
+            return Err(StoreError::Overtaken { source_id: source.into() });
+        }
+        let stem = format!("{source}{KEYS}.{}-{}", accepted.version, &accepted.sha256[..16]);
+        if self.generation(&stem, None).is_none_or(|there| there.signature != signatures) {
+            self.write_flushed(&self.playlists.join(format!("{stem}.json.minisig")), signatures)?;
+            self.write_flushed(&self.playlists.join(format!("{stem}.json")), bytes)?;
+            self.flush_folder(&self.playlists)?;
+        }
+        match state {
+            // A version on the way to the one in force was lost, and is here again.
+            Some(State { keys: Some(known), .. }) if known.version >= accepted.version => Ok(()),
+            Some(state) => self.replace_state(&path, &State { keys: Some(accepted.clone()), ..state }),
+            None => Ok(()),
+        }
     }
 
     fn replace_state(&self, path: &Path, state: &State) -> Result<(), StoreError> {
@@ -852,7 +975,8 @@ fn read_state(bytes: &[u8]) -> Option<State> {
     let (json, sum) = text.strip_suffix('\n')?.split_once('\n')?;
     let state: State = (sha256_hex(json.as_bytes()) == sum).then(|| serde_json::from_str(json).ok())??;
     let sound = |e: &Entry| is_sha256(&e.body_sha256);
-    state.current.iter().chain(&state.previous).all(sound).then_some(state)
+    let sound_keys = state.keys.as_ref().is_none_or(|k| is_sha256(&k.sha256));
+    (sound_keys && state.current.iter().chain(&state.previous).all(sound)).then_some(state)
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, StoreError> {
@@ -968,6 +1092,8 @@ mod tests {
             in_force_at: Wall(1_000 + serial as i64),
             clock: ClockState::Synced,
             needed,
+            keys: None,
+            key: None,
         })
     }
 
@@ -1157,6 +1283,91 @@ mod tests {
         let disk = store.on_disk("tinh").unwrap();
         assert!(disk.damaged);
         assert_eq!(disk.accepted, Some(seven));
+    }
+
+    fn keys(version: u64) -> (Vec<u8>, KeysAccepted) {
+        let bytes = format!("keys {version}").into_bytes();
+        let sha256 = sha256_hex(&bytes);
+        (bytes, KeysAccepted { version, sha256 })
+    }
+
+    fn switch_keys(store: &ClipStore, version: u64) -> Result<(), StoreError> {
+        let (bytes, accepted) = keys(version);
+        store.switch_keys("tinh", &accepted, &bytes, b"signatures")
+    }
+
+    /// Keys and lists stand in one state file: each switch keeps what the other wrote, and neither goes back.
+    #[test]
+    fn keys_are_switched_beside_lists_and_never_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = ClipStore::open(dir.path()).unwrap();
+        assert!(store.keys_on_disk("tinh").unwrap().versions.is_empty());
+        switch_keys(&store, 2).unwrap();
+        assert_eq!(in_force(&store), None);
+        switch(&store, 7, &[]).unwrap();
+        switch_keys(&store, 3).unwrap();
+        let disk = store.keys_on_disk("tinh").unwrap();
+        assert_eq!(disk.versions.iter().map(|v| v.version).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!((disk.accepted, disk.damaged), (Some(keys(3).1), false));
+        assert_eq!(in_force(&store), Some((7, false)));
+        // A version that was lost may be written again; it does not become the one in force.
+        switch_keys(&store, 2).unwrap();
+        assert_eq!(store.keys_accepted("tinh"), Some(keys(3).1));
+        let other = KeysAccepted { sha256: "a".repeat(64), ..keys(3).1 };
+        assert!(matches!(store.switch_keys("tinh", &other, b"x", b"y"), Err(StoreError::Overtaken { .. })));
+        // A list judged under older keys, by another program, takes none back; under newer ones, it brings them.
+        let (bytes, accepted) = accepted(8);
+        let incoming = Incoming {
+            source: "tinh",
+            bytes: &bytes,
+            signature: b"signature",
+            accepted: &accepted,
+            in_force_at: Wall(1),
+            clock: ClockState::Synced,
+            needed: &[],
+            keys: Some(&keys(2).1),
+            key: None,
+        };
+        store.switch(&incoming).unwrap();
+        assert_eq!(store.keys_accepted("tinh"), Some(keys(3).1));
+        // The state is lost beside lists: the keys alone do not make a fresh one.
+        let state = dir.path().join("playlists/tinh.accepted");
+        fs::write(&state, "torn").unwrap();
+        assert!(store.keys_on_disk("tinh").unwrap().damaged);
+        switch_keys(&store, 4).unwrap();
+        assert_eq!(in_force(&store), Some((8, true)));
+        // Mended with the list, and both are in force again.
+        store.switch(&Incoming { keys: Some(&keys(4).1), ..incoming }).unwrap();
+        assert_eq!((store.keys_accepted("tinh"), in_force(&store)), (Some(keys(4).1), Some((8, false))));
+    }
+
+    /// The power goes at every step of a change of keys: the old version is in force, or the new one, and the list
+    /// stays.
+    #[test]
+    fn a_cut_at_any_step_leaves_old_or_new_keys() {
+        let mut steps = 0;
+        loop {
+            let dir = tempfile::tempdir().unwrap();
+            let store = ClipStore::open(dir.path()).unwrap();
+            switch_keys(&store, 1).unwrap();
+            switch(&store, 7, &[]).unwrap();
+            store.cut.0.store(steps, Ordering::Relaxed);
+            let done = switch_keys(&store, 2);
+            drop(store);
+            let store = ClipStore::open(dir.path()).unwrap();
+            let disk = store.keys_on_disk("tinh").unwrap();
+            let accepted = disk.accepted.unwrap();
+            assert!(!disk.damaged && (1..=2).contains(&accepted.version), "after {steps} steps");
+            assert!(disk.versions.iter().any(|v| v.version == accepted.version), "after {steps} steps");
+            assert_eq!(in_force(&store), Some((7, false)), "after {steps} steps");
+            switch_keys(&store, 2).unwrap();
+            assert_eq!(store.keys_accepted("tinh").unwrap().version, 2);
+            if done.is_ok() {
+                break;
+            }
+            steps += 1;
+        }
+        assert!(steps > 6, "{steps}");
     }
 
     #[test]

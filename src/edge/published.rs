@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::keyring::{LARGEST_KEYS, LARGEST_SIGNATURES};
 use crate::domain::signature::{ENDINGS, LARGEST_LIST, LARGEST_SIGNATURE, hex, is_sha256};
 use crate::domain::text::Text;
 
@@ -24,6 +25,13 @@ pub const URGENT_LIST: &str = "urgent.json";
 pub const URGENT_SIGNATURE: &str = "urgent.json.minisig";
 /// The folder of clips.
 pub const CLIPS: &str = "clips";
+/// The latest keys; every version stands in [`keys_version`] as well.
+pub const KEYS: &str = "keys.json";
+
+/// One version of the keys, relative to the folder; its signatures are beside it under the name with `.minisig`.
+pub fn keys_version(version: u64) -> String {
+    format!("keys/{version}.json")
+}
 
 /// The disk said no.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +61,15 @@ pub struct Unjudged {
     pub list: Vec<u8>,
     /// The signature file.
     pub signature: Vec<u8>,
+}
+
+/// A version of the keys and its signatures, as bytes nobody has judged yet.
+#[derive(Clone, Debug)]
+pub struct SignedKeys {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// The signature file.
+    pub signatures: Vec<u8>,
 }
 
 /// A published folder.
@@ -91,6 +108,122 @@ impl PublishedFolder {
             other => other.map_err(at(&path))?,
         };
         Ok(Some(Unjudged { list, signature }))
+    }
+
+    /// `keys.json`, when there is one: nobody has judged it yet.
+    ///
+    /// # Errors
+    /// What the disk says; a file larger than any real one.
+    pub fn keys(&self) -> Result<Option<Vec<u8>>, FolderError> {
+        self.small(KEYS, LARGEST_KEYS)
+    }
+
+    /// A version of it, and its signatures; none when either is not there.
+    ///
+    /// # Errors
+    /// What the disk says; a file larger than any real one.
+    pub fn keys_version(&self, version: u64) -> Result<Option<SignedKeys>, FolderError> {
+        let name = keys_version(version);
+        let (bytes, signatures) =
+            (self.small(&name, LARGEST_KEYS)?, self.small(&format!("{name}.minisig"), LARGEST_SIGNATURES)?);
+        Ok(bytes.zip(signatures).map(|(bytes, signatures)| SignedKeys { bytes, signatures }))
+    }
+
+    /// The numbers of the versions that are there, in order.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn keys_versions(&self) -> Result<Vec<u64>, FolderError> {
+        let folder = self.dir.join("keys");
+        let entries = match fs::read_dir(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(at(&folder))?,
+        };
+        let mut versions = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(at(&folder))?.file_name();
+            versions.extend(name.to_str().and_then(|n| n.strip_suffix(".json")?.parse::<u64>().ok()));
+        }
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// The signatures of a `keys.json` that is being signed; none when there are none yet.
+    ///
+    /// # Errors
+    /// What the disk says; a file larger than any real one.
+    pub fn keys_signatures(&self) -> Result<Option<Vec<u8>>, FolderError> {
+        self.small(&format!("{KEYS}.minisig"), LARGEST_SIGNATURES)
+    }
+
+    /// Puts a `keys.json` there that is still to be signed, with the signatures it has. Another file's signatures are
+    /// never left beside it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn put_keys_draft(&self, bytes: &[u8], signatures: &[u8]) -> Result<(), FolderError> {
+        fs::create_dir_all(&self.dir).map_err(at(&self.dir))?;
+        let name = format!("{KEYS}.minisig");
+        let path = self.dir.join(&name);
+        if signatures.is_empty() {
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(at(&path)(e)),
+                _ => {}
+            }
+        }
+        self.put_whole(KEYS, bytes)?;
+        if !signatures.is_empty() {
+            self.put_whole(&name, signatures)?;
+        }
+        flush_folder(&self.dir)
+    }
+
+    fn small(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, FolderError> {
+        let path = self.dir.join(name);
+        match read_at_most(&path, most) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some).map_err(at(&path)),
+        }
+    }
+
+    /// Puts a version of the keys there under its number: signatures first, each file by rename. One that is there
+    /// already stays as it is.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn put_keys_version(&self, version: u64, bytes: &[u8], signatures: &[u8]) -> Result<(), FolderError> {
+        let name = keys_version(version);
+        let folder = self.dir.join("keys");
+        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        self.put_whole(&format!("{name}.minisig"), signatures)?;
+        self.put_whole(&name, bytes)?;
+        flush_folder(&folder)
+    }
+
+    /// Puts the latest keys there, by rename. Every version up to it is there already.
+    ///
+    /// # Errors
+    /// What the disk says; the old ones are then still served.
+    pub fn put_keys(&self, bytes: &[u8]) -> Result<(), FolderError> {
+        self.put_whole(KEYS, bytes)?;
+        flush_folder(&self.dir)
+    }
+
+    fn put_whole(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.dir.join(name);
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
+            return Ok(());
+        }
+        let mut tmp = path.as_os_str().to_owned();
+        tmp.push(".tmp");
+        let tmp = PathBuf::from(tmp);
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&tmp)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(at(&tmp))?;
+        fs::rename(&tmp, &path).map_err(at(&path))
     }
 
     /// A file of the folder, named as the list names it. The list has been read: the name stays inside.

@@ -47,6 +47,7 @@ impl Daemon {
                     SourceBrief {
                         id: s.id.to_string(),
                         serial: stored.map(|l| l.serial).or(s.serial),
+                        keys: s.keys,
                         expires_at: stored.map(|l| l.expires_at).or(s.expires_at).map(time),
                         last_success: s.last_success.map(time),
                         last_error: s.last_error.map(|t| t.say(self.language)),
@@ -148,6 +149,7 @@ impl Daemon {
             Contact {
                 serial: stored.map(|l| l.serial).or(s.serial),
                 expires_at: stored.map(|l| l.expires_at).or(s.expires_at),
+                keys: s.keys,
                 id: s.id,
                 last_success: s.last_success,
                 last_error: s.last_error,

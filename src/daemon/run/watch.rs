@@ -110,6 +110,16 @@ impl Daemon {
                 }
                 None => self.clear(&back),
             }
+            let urgent = self.urgent.iter().find(|s| s.source == source.id);
+            let leaked = list.iter().chain(urgent).find_map(|s| Some((s.leaked.clone()?, s.serial)));
+            let code_leaked = format!("key_leaked_{}", source.id);
+            match leaked {
+                Some((key_id, serial)) => {
+                    let source = source.id.to_string();
+                    self.alarm(&code_leaked, Text::ListWithdrawnKeyLeaked { source, serial, key_id });
+                }
+                None => self.clear(&code_leaked),
+            }
             match list.map(|s| s.expires_at) {
                 Some(at) if at <= wall + EXPIRES_SOON_MS && now.clock.trusted() => {
                     let (source, at_text) = (source.id.to_string(), self.short_time(at));

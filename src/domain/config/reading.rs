@@ -10,6 +10,7 @@ use crate::domain::config::{
 use crate::domain::document::{self, Value};
 use crate::domain::fields::{Fields, Ids, Notes, nearest, read_id};
 use crate::domain::findings::{Finding, Reading};
+use crate::domain::keyring::{MOST_ROOTS, Roots, RootsFault};
 use crate::domain::playlist::{LOCAL, Span};
 use crate::domain::text::Text;
 use crate::domain::time::{DAY_MS, Days, HOUR_MS, MINUTE_MS, QuietDays, SECOND_MS, Window, Zone};
@@ -186,23 +187,8 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
         good_url(text, &span, "mirrors", notes);
         mirrors.push(text.trim().to_owned());
     }
-    let keys = f.need("public_keys", "public_keys = [\"RWQ...\"]");
-    let mut public_keys = Vec::new();
-    if let Some(held) = keys {
-        if matches!(&held.node.value, Value::List(list) if list.is_empty()) {
-            notes.push(
-                Finding::error("empty", held.span(), Text::EmptyList { key: "public_keys".into() })
-                    .hint(Text::WriteLine { line: "public_keys = [\"RWQ...\"]".into() }),
-            );
-        }
-        for one in held.each() {
-            let Some((text, span)) = one.text(notes) else { continue };
-            if minisign_verify::PublicKey::from_base64(text.trim()).is_err() {
-                notes.push(Finding::error("bad_key", span, Text::BadPublicKey {}).hint(Text::PublicKeyForm {}));
-            }
-            public_keys.push(text.trim().to_owned());
-        }
-    }
+    let roots = root_keys(&mut f, notes);
+    let public_keys = public_keys(&mut f, notes);
     let poll = f.get("poll");
     let poll_ms = poll.and_then(|h| h.duration(SECOND_MS, DAY_MS, notes)).unwrap_or(15 * MINUTE_MS);
     if let Some(held) = poll
@@ -212,6 +198,12 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
             Finding::advice("poll_often", held.span(), Text::PollOften {})
                 .hint(Text::WriteLine { line: "poll = \"15m\"".into() }),
         );
+    }
+    if !f.has("root_keys")
+        && let Some(held) = f.get("threshold")
+    {
+        let text = Text::ThresholdAlone {};
+        notes.push(Finding::error("threshold_alone", held.span(), text).hint(Text::RootKeysOrNot {}));
     }
     let urgent_poll_ms = f.duration("urgent_poll", SECOND_MS, DAY_MS, notes);
     let keeps_expired = f.choice("on_expiry", &[(&["stop"], false), (&["keep"], true)], notes).unwrap_or_default();
@@ -224,6 +216,7 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
         origin: origin?,
         url: url?.0.trim().to_owned(),
         public_keys,
+        roots,
         mirrors,
         poll_ms,
         urgent_poll_ms,
@@ -232,6 +225,78 @@ fn source(mut f: Fields<'_>, ids: &mut Ids, notes: &mut Notes) -> Option<Source>
         emergency,
         span,
     })
+}
+
+/// The keys that may sign lists, where no root keys are pinned.
+fn public_keys(f: &mut Fields<'_>, notes: &mut Notes) -> Vec<String> {
+    let rooted = f.has("root_keys");
+    if let (true, Some(span)) = (rooted, f.key_span("public_keys")) {
+        let text = Text::PublicAndRootKeys {};
+        notes.push(Finding::error("two_kinds_of_keys", span, text).hint(Text::PublicOrRootKeys {}));
+    }
+    let line = "public_keys = [\"RWQ...\"]";
+    let held = if rooted { f.get("public_keys") } else { f.need("public_keys", line) };
+    let mut keys = Vec::new();
+    let Some(held) = held else { return keys };
+    if matches!(&held.node.value, Value::List(list) if list.is_empty()) {
+        notes.push(
+            Finding::error("empty", held.span(), Text::EmptyList { key: "public_keys".into() })
+                .hint(Text::WriteLine { line: line.into() }),
+        );
+    }
+    for one in held.each() {
+        let Some((text, span)) = one.text(notes) else { continue };
+        if minisign_verify::PublicKey::from_base64(text.trim()).is_err() {
+            notes.push(Finding::error("bad_key", span, Text::BadPublicKey {}).hint(Text::PublicKeyForm {}));
+        }
+        keys.push(text.trim().to_owned());
+    }
+    keys
+}
+
+/// The root keys that say, by `keys.json`, which keys may sign lists; and how many of them must agree.
+fn root_keys(f: &mut Fields<'_>, notes: &mut Notes) -> Option<Roots> {
+    let held = f.get("root_keys")?;
+    let example = Text::WriteLine { line: "root_keys = [\"RWQ...\", \"RWQ...\", \"RWQ...\"]".into() };
+    let before = notes.list.len();
+    let texts: Vec<(&str, Span)> = held.each().filter_map(|one| one.text(notes)).collect();
+    let keys: Vec<String> = texts.iter().map(|(text, _)| (*text).to_owned()).collect();
+    let threshold_held = f.get("threshold");
+    let threshold = threshold_held.and_then(|h| h.whole(1, MOST_ROOTS as i64, notes)).unwrap_or(2);
+    if notes.list.len() > before {
+        return None;
+    }
+    match Roots::new(&keys, threshold.unsigned_abs()) {
+        Ok(roots) => {
+            if roots.threshold() == 1 {
+                let span = threshold_held.map_or_else(|| held.span(), |h| h.span());
+                let text = Text::OneRootIsEnough {};
+                notes.push(Finding::warning("one_root", span, text).hint(Text::ThresholdTwo {}));
+            }
+            return Some(roots);
+        }
+        Err(RootsFault::Malformed(n)) => {
+            let text = Text::BadPublicKey {};
+            notes.push(Finding::error("bad_key", texts[n].1.clone(), text).hint(Text::PublicKeyForm {}));
+        }
+        Err(RootsFault::Twice(n)) => {
+            let text = Text::RootKeyTwice {};
+            notes.push(Finding::error("root_twice", texts[n].1.clone(), text).hint(Text::RootKeyEach {}));
+        }
+        Err(RootsFault::Count) => {
+            let text = match keys.is_empty() {
+                true => Text::EmptyList { key: "root_keys".into() },
+                false => Text::KeysRootCount { most: MOST_ROOTS },
+            };
+            notes.push(Finding::error("empty", held.span(), text).hint(example));
+        }
+        Err(RootsFault::Threshold) => {
+            let span = threshold_held.map_or_else(|| held.span(), |h| h.span());
+            let text = Text::KeysThresholdBad { threshold: threshold.unsigned_abs(), keys: keys.len() };
+            notes.push(Finding::error("bad_threshold", span, text).hint(Text::ThresholdFits { keys: keys.len() }));
+        }
+    }
+    None
 }
 
 fn good_url(text: &str, span: &Span, key: &str, notes: &mut Notes) {

@@ -70,6 +70,10 @@ fn happening_words(head: &Letterhead, happening: &Happening) -> Option<String> {
             let serial = detail("serial").map_or(String::new(), |s| format!(" số {s}"));
             format!("Danh sách mới của {}{serial} có hiệu lực", detail("source").unwrap_or_default())
         }
+        "keys_in_force" => {
+            let version = detail("version").map_or(String::new(), |v| format!(" bản {v}"));
+            format!("Bộ khóa mới (keys.json{version}) của {} có hiệu lực", detail("source").unwrap_or_default())
+        }
         "config" if happening.detail.get("accepted").is_some_and(|a| a == false) => {
             format!("Không nhận cấu hình mới: {}", detail("finding").unwrap_or_default())
         }

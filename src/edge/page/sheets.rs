@@ -593,6 +593,9 @@ impl Sheet<'_> {
                 last: time(contact.last_success),
                 expires: time(contact.expires_at),
             });
+            if let Some(version) = contact.keys {
+                line = format!("{line}<br>{}", self.t(Text::SourceKeysLine { version }));
+            }
             if let Some(error) = &contact.last_error {
                 line = format!("{line}<br>{}", judged(false, &self.t(error.clone())));
             }

@@ -48,6 +48,8 @@ pub struct Contact {
     pub id: Arc<str>,
     /// Serial in force.
     pub serial: Option<u64>,
+    /// Version of its `keys.json` in force, where root keys are pinned.
+    pub keys: Option<u64>,
     /// When that list expires.
     pub expires_at: Option<Wall>,
     /// Last contact.
