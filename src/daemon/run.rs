@@ -23,7 +23,9 @@ use crate::daemon::office::{Counter, Shelf};
 use crate::daemon::station::{
     LocalAudio, Look, Survey, folder_of, glance, hold_approvals, keep_in_force, kept_in, measure_local, survey,
 };
-use crate::daemon::status::{Alarms, Brief, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus};
+use crate::daemon::status::{
+    Alarms, Brief, CampaignDay, CampaignStatus, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus,
+};
 use crate::daemon::sync::{self, Stored, SyncEvent, Syncing, load_all};
 use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, SessionRow, Write, hex, unhex32};
 use crate::domain::config::{Config, Language};
@@ -187,10 +189,16 @@ struct Daemon {
     last_line: String,
     /// The day on which `short` was found.
     short_on: Option<chrono::NaiveDate>,
+    /// The day on which the log's pages were looked over.
+    looked_over_on: Option<chrono::NaiveDate>,
     /// The day on which old rows were looked for.
     pruned_on: Option<chrono::NaiveDate>,
     /// Campaigns that cannot reach their quota.
     short: Vec<quota::Short>,
+    /// What is planned of campaigns from today on.
+    planned: quota::Counts,
+    /// What the log says of campaigns in the month before.
+    history: quota::History,
     protected: Arc<Mutex<HashSet<String>>>,
     /// Audio behind rows, and when it last aired: kept for as long as the config says.
     aired: Arc<Mutex<HashMap<String, Wall>>>,
@@ -312,6 +320,8 @@ struct LastRun {
     last_aired: Option<String>,
     /// Audio behind rows, and since when it is.
     aired: HashMap<String, Wall>,
+    /// What it says of campaigns.
+    history: quota::History,
     past: Option<Past>,
     manual_count: u64,
     own_since: Option<(String, Wall)>,
@@ -351,6 +361,14 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms
         log_id: Some(log.log_id().to_owned()),
         last_aired: log.last_aired()?,
         aired: log.aired_since(now + -keep_aired_ms)?,
+        history: {
+            let mut history = quota::History::default();
+            log.campaign_rows_since(now + -i64::from(QUOTA_AHEAD_DAYS) * DAY_MS, |row| {
+                let of = (row.campaign_id, row.topic_id);
+                history.add(of, zone.date(row.planned_at), row.outcome, row.output);
+            })?;
+            history
+        },
         past,
         manual_count: log.manual_count()?,
         own_since,
@@ -422,6 +440,7 @@ impl Daemon {
             }
         };
         let head = log.as_ref().and_then(|l| l.head().ok());
+        let large = AiringLog::is_large(&path);
         clock.raise_floor(last.floor);
         if let Some(right) = last.right {
             clock.remember(right);
@@ -521,7 +540,10 @@ impl Daemon {
             last_line: String::new(),
             short_on: None,
             pruned_on: None,
+            looked_over_on: (!large).then(|| zone.date(now.wall())),
             short: Vec::new(),
+            planned: quota::Counts::default(),
+            history: last.history,
             protected: Arc::new(Mutex::new(HashSet::new())),
             aired: Arc::new(Mutex::new(last.aired)),
             heartbeat: Arc::new(Mutex::new(Heartbeat { last: last.last_aired, ..sync::introduction(&config) })),
@@ -829,6 +851,10 @@ impl Daemon {
     }
 
     fn recorded(&mut self, airing: &Airing) {
+        if let (Some(campaign), Some(at)) = (&airing.campaign_id, Wall::parse_rfc3339(&airing.planned_at)) {
+            let of = (campaign.as_str(), airing.topic_id.as_deref());
+            self.history.add(of, self.zone.date(at), airing.outcome, &airing.output);
+        }
         if airing.outcome == Outcome::Aired {
             let last = airing.started_at.as_ref().unwrap_or(&airing.planned_at).clone();
             self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).last = Some(last);
