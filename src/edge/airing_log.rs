@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::{Map, Value, json};
@@ -446,6 +447,9 @@ impl AiringLog {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
         .map_err(sqlite("open", path))?;
+        // Until the log has been looked at, closing it leaves the write-ahead log as it is: mending needs all of it.
+
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite("open", path))?;
         Self::prepare(&db, path).map_err(sqlite("open", path))?;
         Self::migrate(&db, path)?;
         if new {
@@ -456,6 +460,7 @@ impl AiringLog {
         }
         let log = Self::finish(path, db, Some((identity, clock)))?;
         log.probe()?;
+        log.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(sqlite("open", path))?;
         Ok(log)
     }
 
