@@ -513,8 +513,9 @@ fn named_rows(said: &str) -> Vec<(u64, u64)> {
     let mut out = Vec::new();
     for line in said.lines().filter_map(|l| l.strip_prefix("HỎNG: dòng ")) {
         let rows = line.split(':').next().unwrap();
-        let mut ends = rows.split('-').map(|n| n.parse::<u64>().unwrap());
-        let first = ends.next().unwrap();
+        let mut ends = rows.split('-').map_while(|n| n.parse::<u64>().ok());
+        // "The last line" is none of the rows.
+        let Some(first) = ends.next() else { continue };
         // "row 9: rows are missing, it should be 8": 8 and what follows up to 9.
         let from = line.rsplit_once("lẽ ra là số ").and_then(|(_, n)| n.parse().ok()).unwrap_or(first);
         out.push((from.min(first), ends.next().unwrap_or(first)));

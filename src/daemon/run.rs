@@ -130,6 +130,16 @@ enum Message {
     Reloaded(Box<Result<Reloaded, Vec<String>>>),
     Synced(oneshot::Sender<Answer>, Vec<(Arc<str>, sync::Answer)>),
     PageListens(Option<Text>),
+    Recalled(quota::History),
+}
+
+/// Audio behind rows.
+#[derive(Default)]
+struct Kept {
+    /// By SHA-256, when it last aired.
+    last: HashMap<String, Wall>,
+    /// Whether the rows from before the start have been read. Until then all audio is kept.
+    recalled: bool,
 }
 
 struct Reloaded {
@@ -200,8 +210,8 @@ struct Daemon {
     /// What the log says of campaigns in the month before.
     history: quota::History,
     protected: Arc<Mutex<HashSet<String>>>,
-    /// Audio behind rows, and when it last aired: kept for as long as the config says.
-    aired: Arc<Mutex<HashMap<String, Wall>>>,
+    /// Audio behind rows: kept for as long as the config says.
+    aired: Arc<Mutex<Kept>>,
     heartbeat: Arc<Mutex<Heartbeat>>,
     latest: Arc<sync::Latest>,
     page: Option<Page>,
@@ -318,10 +328,6 @@ struct LastRun {
     /// The head of the log's id, and when something last aired.
     log_id: Option<String>,
     last_aired: Option<String>,
-    /// Audio behind rows, and since when it is.
-    aired: HashMap<String, Wall>,
-    /// What it says of campaigns.
-    history: quota::History,
     past: Option<Past>,
     manual_count: u64,
     own_since: Option<(String, Wall)>,
@@ -329,7 +335,7 @@ struct LastRun {
     right: Option<Right>,
 }
 
-fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms: i64) -> Result<LastRun, LogError> {
+fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<LastRun, LogError> {
     let last_row = log.last_row()?;
     let own_since = log
         .named("own_list")?
@@ -360,15 +366,6 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms
         latest: sync::latest_of(log.latest_lists()?),
         log_id: Some(log.log_id().to_owned()),
         last_aired: log.last_aired()?,
-        aired: log.aired_since(now + -keep_aired_ms)?,
-        history: {
-            let mut history = quota::History::default();
-            log.campaign_rows_since(now + -i64::from(QUOTA_AHEAD_DAYS) * DAY_MS, |row| {
-                let of = (row.campaign_id, row.topic_id);
-                history.add(of, zone.date(row.planned_at), row.outcome, row.output);
-            })?;
-            history
-        },
         past,
         manual_count: log.manual_count()?,
         own_since,
@@ -416,7 +413,7 @@ impl Daemon {
         let now = clock.now();
         let path = state_dir.join(FILE_NAME);
         let known = |log: AiringLog| {
-            let last = last_run(&log, &boot_id, zone, now.wall(), keep_aired_ms(&config))?;
+            let last = last_run(&log, &boot_id, zone, now.wall())?;
             Ok((log, last))
         };
         let opened = AiringLog::open(&path, identity.clone(), shared_clock.clone()).and_then(known);
@@ -543,9 +540,9 @@ impl Daemon {
             looked_over_on: (!large).then(|| zone.date(now.wall())),
             short: Vec::new(),
             planned: quota::Counts::default(),
-            history: last.history,
+            history: quota::History::default(),
             protected: Arc::new(Mutex::new(HashSet::new())),
-            aired: Arc::new(Mutex::new(last.aired)),
+            aired: Arc::new(Mutex::new(Kept::default())),
             heartbeat: Arc::new(Mutex::new(Heartbeat { last: last.last_aired, ..sync::introduction(&config) })),
             latest: Arc::new(last.latest),
             log_id: last.log_id,
@@ -620,8 +617,10 @@ impl Daemon {
         let (keep_ms, keep_clock) = (keep_aired_ms(&self.config), self.clock.clone());
         let keep = move |sha: &str| {
             let is_fresh = |at: &Wall| *at + keep_ms > keep_clock.now().wall();
-            protected.lock().unwrap_or_else(PoisonError::into_inner).contains(sha)
-                || aired.lock().unwrap_or_else(PoisonError::into_inner).get(sha).is_some_and(is_fresh)
+            protected.lock().unwrap_or_else(PoisonError::into_inner).contains(sha) || {
+                let aired = aired.lock().unwrap_or_else(PoisonError::into_inner);
+                !aired.recalled || aired.last.get(sha).is_some_and(is_fresh)
+            }
         };
         self.beat();
         let surroundings = sync::Surroundings {
@@ -670,6 +669,7 @@ impl Daemon {
             return;
         };
         systemd::ready();
+        self.recall();
         tracing::info!("{}", Text::DaemonReady { station: self.config.station.name.clone() }.say(self.language));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -863,7 +863,7 @@ impl Daemon {
             && let Some(sha256) = &airing.clip_sha256
         {
             let mut aired = self.aired.lock().unwrap_or_else(PoisonError::into_inner);
-            aired.insert(sha256.clone(), self.clock.now().wall());
+            aired.last.insert(sha256.clone(), self.clock.now().wall());
         }
         let title = airing.title.as_deref().or(airing.slot_name.as_deref()).unwrap_or_default();
         let reason = airing.reason.map_or("", Reason::key);
@@ -918,6 +918,7 @@ impl Daemon {
                 self.step(Event::HookWorks);
             }
             Message::Hook(false, Ok(())) => {}
+            Message::Recalled(history) => self.history.join(history),
             Message::Hook(on, Err(text)) => {
                 tracing::error!("{}", text.say(self.language));
                 self.alarm("hook_failed", text);
@@ -1079,6 +1080,43 @@ impl Daemon {
         };
         if let Err(error) = std::thread::Builder::new().name("look".into()).spawn(look) {
             tracing::error!("look: {error}");
+        }
+    }
+
+    /// Reads what the log says of the months before the start, off the loop: for a start nobody waits for it.
+    fn recall(&self) {
+        let (path, seq, zone) = (self.state_dir.join(FILE_NAME), self.log_head.0, self.zone);
+        let (now, aired, tx) = (self.clock.now().wall(), self.aired.clone(), self.tx.clone());
+        let (kept_since, counted_since) =
+            (now + -keep_aired_ms(&self.config), now + -i64::from(QUOTA_AHEAD_DAYS) * DAY_MS);
+        let read = move || {
+            let mut last = HashMap::new();
+            let mut history = quota::History::default();
+            let read = AiringLog::open_read_only(&path).and_then(|log| {
+                last = log.aired_since(kept_since)?;
+                log.each_airing_since(counted_since, seq, |at, row| {
+                    if let (Some(campaign), Some(outcome), Some(output)) =
+                        (row.text("campaign_id"), row.outcome(), row.text("output"))
+                    {
+                        let topic = row.text("topic_id");
+                        history.add((&campaign, topic.as_deref()), zone.date(at), outcome, &output);
+                    }
+                })
+            });
+            if let Err(error) = read {
+                tracing::warn!("{error}");
+            }
+            let mut aired = aired.lock().unwrap_or_else(PoisonError::into_inner);
+            for (sha256, at) in last {
+                let known = aired.last.entry(sha256).or_insert(at);
+                *known = at.max(*known);
+            }
+            aired.recalled = true;
+            drop(aired);
+            let _ = tx.send(Message::Recalled(history));
+        };
+        if let Err(error) = std::thread::Builder::new().name("recall".into()).stack_size(256 * 1024).spawn(read) {
+            tracing::error!("recall: {error}");
         }
     }
 

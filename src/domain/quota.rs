@@ -54,6 +54,18 @@ impl History {
         }
     }
 
+    /// Takes in what another part of the log says.
+    pub fn join(&mut self, other: History) {
+        for (counts, others) in [(&mut self.planned, other.planned), (&mut self.aired, other.aired)] {
+            for (day, topics) in others.0 {
+                let known = counts.0.entry(day).or_default();
+                for (topic, n) in topics {
+                    *known.entry(topic).or_default() += n;
+                }
+            }
+        }
+    }
+
     /// Days before this one are of no more use.
     pub fn forget_before(&mut self, date: NaiveDate) {
         for counts in [&mut self.planned, &mut self.aired] {

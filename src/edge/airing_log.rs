@@ -21,7 +21,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::domain::airing::{Entry, EventKind, EventRow, Outcome, Stamp, Write, hex, seal, unhex32};
+use crate::domain::airing::{Entry, EventKind, EventRow, Stamp, Write, hex, seal, unhex32};
 use crate::domain::chain::{Index, Row};
 use crate::domain::report::RowFilter;
 use crate::domain::signature::URGENT;
@@ -261,21 +261,6 @@ pub struct StoredRow {
     pub boot_id: String,
     /// All of it.
     pub body: Map<String, Value>,
-}
-
-/// What a row says of its campaign.
-#[derive(Debug)]
-pub struct CampaignRow<'a> {
-    /// `SOURCE/ID`
-    pub campaign_id: &'a str,
-    /// `SOURCE/ID`
-    pub topic_id: Option<&'a str>,
-    /// When it was to sound.
-    pub planned_at: Wall,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What it went to.
-    pub output: &'a str,
 }
 
 /// One row with the columns kept beside it, as the database has them: for verification, which trusts neither.
@@ -779,43 +764,48 @@ impl AiringLog {
         Ok(latest)
     }
 
-    /// The audio behind the airings planned since a moment that sounded, by SHA-256, and when each was last planned.
-    pub fn aired_since(&self, since: Wall) -> Result<HashMap<String, Wall>, LogError> {
-        let mut query = self
-            .db
-            .prepare_cached(
-                "SELECT json_extract(body, '$.clip_sha256'), max(planned_at_ms) FROM rows
-                 WHERE planned_at_ms >= ?1 AND type = 'airing' AND json_extract(body, '$.clip_sha256') IS NOT NULL
-                 AND json_extract(body, '$.played_ms') > 0 GROUP BY 1",
-            )
-            .map_err(self.on_read())?;
-        let rows = query.query_map([since.0], |r| Ok((r.get(0)?, Wall(r.get(1)?)))).map_err(self.on_read())?;
-        rows.collect::<Result<_, _>>().map_err(self.on_read())
-    }
-
-    /// Hands each airing of a campaign planned since a moment to `each`.
+    /// Hands each airing planned since a moment to `each`, with that moment, up to the row of a number.
     ///
     /// # Errors
     /// What reading says.
-    pub fn campaign_rows_since(&self, since: Wall, mut each: impl FnMut(CampaignRow<'_>)) -> Result<(), LogError> {
+    pub fn each_airing_since(
+        &self,
+        since: Wall,
+        last: u64,
+        mut each: impl FnMut(Wall, &Row<'_>),
+    ) -> Result<(), LogError> {
         let on = self.on_read();
         let mut query = self
             .db
-            .prepare_cached("SELECT body, planned_at_ms FROM rows WHERE planned_at_ms >= ?1 AND type = 'airing'")
+            .prepare_cached(
+                "SELECT body, planned_at_ms FROM rows WHERE planned_at_ms >= ?1 AND seq <= ?2 AND type = 'airing'",
+            )
             .map_err(&on)?;
-        let mut rows = query.query([since.0]).map_err(&on)?;
+        let mut rows = query.query([since.0, signed(last)]).map_err(&on)?;
         while let Some(row) = rows.next().map_err(&on)? {
             let planned_at = Wall(row.get(1).map_err(&on)?);
-            let Some(row) = row.get_ref(0).map_err(&on)?.as_str().ok().and_then(Row::parse) else { continue };
-            if let (Some(campaign_id), Some(outcome), Some(output)) =
-                (row.text("campaign_id"), row.outcome(), row.text("output"))
-            {
-                let topic_id = row.text("topic_id");
-                let (campaign_id, topic_id, output) = (&*campaign_id, topic_id.as_deref(), &*output);
-                each(CampaignRow { campaign_id, topic_id, planned_at, outcome, output });
+            if let Some(row) = row.get_ref(0).map_err(&on)?.as_str().ok().and_then(Row::parse) {
+                each(planned_at, &row);
             }
         }
         Ok(())
+    }
+
+    /// The audio behind the airings planned since a moment that sounded, by SHA-256, and when each was last planned.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn aired_since(&self, since: Wall) -> Result<HashMap<String, Wall>, LogError> {
+        let mut last: HashMap<String, Wall> = HashMap::new();
+        self.each_airing_since(since, u64::MAX, |at, row| {
+            let sounded = row.int("played_ms").is_some_and(|ms| ms > 0);
+            let Some(sha256) = row.text("clip_sha256").filter(|_| sounded) else { return };
+            match last.get_mut(&*sha256) {
+                Some(known) => *known = at.max(*known),
+                None => drop(last.insert(sha256.into_owned(), at)),
+            }
+        })?;
+        Ok(last)
     }
 
     /// When something last aired whole, as its row says it; looked for in the last 5,000 rows.
