@@ -23,7 +23,9 @@ use crate::daemon::office::{Counter, Shelf};
 use crate::daemon::station::{
     LocalAudio, Look, Survey, folder_of, glance, hold_approvals, keep_in_force, kept_in, measure_local, survey,
 };
-use crate::daemon::status::{Alarms, Brief, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus};
+use crate::daemon::status::{
+    Alarms, Brief, CampaignDay, CampaignStatus, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus,
+};
 use crate::daemon::sync::{self, KeysInForce, Stored, SyncEvent, Syncing, load_all};
 use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, SessionRow, Write, hex, unhex32};
 use crate::domain::config::{Config, Language};
@@ -131,6 +133,16 @@ enum Message {
     /// A clip from above is no longer there.
     ClipGone,
     PageListens(Option<Text>),
+    Recalled(quota::History),
+}
+
+/// Audio behind rows.
+#[derive(Default)]
+struct Kept {
+    /// By SHA-256, when it last aired.
+    last: HashMap<String, Wall>,
+    /// Whether the rows from before the start have been read. Until then all audio is kept.
+    recalled: bool,
 }
 
 struct Reloaded {
@@ -190,13 +202,19 @@ struct Daemon {
     last_line: String,
     /// The day on which `short` was found.
     short_on: Option<chrono::NaiveDate>,
+    /// The day on which the log's pages were looked over.
+    looked_over_on: Option<chrono::NaiveDate>,
     /// The day on which old rows were looked for.
     pruned_on: Option<chrono::NaiveDate>,
     /// Campaigns that cannot reach their quota.
     short: Vec<quota::Short>,
+    /// What is planned of campaigns from today on.
+    planned: quota::Counts,
+    /// What the log says of campaigns in the month before.
+    history: quota::History,
     protected: Arc<Mutex<HashSet<String>>>,
-    /// Audio behind rows, and when it last aired: kept for as long as the config says.
-    aired: Arc<Mutex<HashMap<String, Wall>>>,
+    /// Audio behind rows: kept for as long as the config says.
+    aired: Arc<Mutex<Kept>>,
     heartbeat: Arc<Mutex<Heartbeat>>,
     latest: Arc<sync::Latest>,
     /// Versions of `keys.json` that the log has a row of, by source.
@@ -308,8 +326,6 @@ struct LastRun {
     /// The head of the log's id, and when something last aired.
     log_id: Option<String>,
     last_aired: Option<String>,
-    /// Audio behind rows, and since when it is.
-    aired: HashMap<String, Wall>,
     past: Option<Past>,
     manual_count: u64,
     own_since: Option<(String, Wall)>,
@@ -317,7 +333,7 @@ struct LastRun {
     right: Option<Right>,
 }
 
-fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms: i64) -> Result<LastRun, LogError> {
+fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<LastRun, LogError> {
     let last_row = log.last_row()?;
     let own_since = log
         .named("own_list")?
@@ -348,7 +364,6 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms
         latest: sync::latest_of(log.latest_lists()?),
         log_id: Some(log.log_id().to_owned()),
         last_aired: log.last_aired()?,
-        aired: log.aired_since(now + -keep_aired_ms)?,
         past,
         manual_count: log.manual_count()?,
         own_since,
@@ -396,7 +411,7 @@ impl Daemon {
         let now = clock.now();
         let path = state_dir.join(FILE_NAME);
         let known = |log: AiringLog| {
-            let last = last_run(&log, &boot_id, zone, now.wall(), keep_aired_ms(&config))?;
+            let last = last_run(&log, &boot_id, zone, now.wall())?;
             Ok((log, last))
         };
         let opened = AiringLog::open(&path, identity.clone(), shared_clock.clone()).and_then(known);
@@ -420,6 +435,7 @@ impl Daemon {
             }
         };
         let head = log.as_ref().and_then(|l| l.head().ok());
+        let large = AiringLog::is_large(&path);
         clock.raise_floor(last.floor);
         if let Some(right) = last.right {
             clock.remember(right);
@@ -519,9 +535,12 @@ impl Daemon {
             last_line: String::new(),
             short_on: None,
             pruned_on: None,
+            looked_over_on: (!large).then(|| zone.date(now.wall())),
             short: Vec::new(),
+            planned: quota::Counts::default(),
+            history: quota::History::default(),
             protected: Arc::new(Mutex::new(HashSet::new())),
-            aired: Arc::new(Mutex::new(last.aired)),
+            aired: Arc::new(Mutex::new(Kept::default())),
             heartbeat: Arc::new(Mutex::new(Heartbeat { last: last.last_aired, ..sync::introduction(&config) })),
             keys_noted: (last.latest.iter())
                 .filter_map(|(name, latest)| Some((name.strip_suffix(KEYS)?.into(), latest.serial)))
@@ -599,8 +618,10 @@ impl Daemon {
         let (keep_ms, keep_clock) = (keep_aired_ms(&self.config), self.clock.clone());
         let keep = move |sha: &str| {
             let is_fresh = |at: &Wall| *at + keep_ms > keep_clock.now().wall();
-            protected.lock().unwrap_or_else(PoisonError::into_inner).contains(sha)
-                || aired.lock().unwrap_or_else(PoisonError::into_inner).get(sha).is_some_and(is_fresh)
+            protected.lock().unwrap_or_else(PoisonError::into_inner).contains(sha) || {
+                let aired = aired.lock().unwrap_or_else(PoisonError::into_inner);
+                !aired.recalled || aired.last.get(sha).is_some_and(is_fresh)
+            }
         };
         self.beat();
         let surroundings = sync::Surroundings {
@@ -649,6 +670,7 @@ impl Daemon {
             return;
         };
         systemd::ready();
+        self.recall();
         tracing::info!("{}", Text::DaemonReady { station: self.config.station.name.clone() }.say(self.language));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -830,6 +852,10 @@ impl Daemon {
     }
 
     fn recorded(&mut self, airing: &Airing) {
+        if let (Some(campaign), Some(at)) = (&airing.campaign_id, Wall::parse_rfc3339(&airing.planned_at)) {
+            let of = (campaign.as_str(), airing.topic_id.as_deref());
+            self.history.add(of, self.zone.date(at), airing.outcome, &airing.output);
+        }
         if airing.outcome == Outcome::Aired {
             let last = airing.started_at.as_ref().unwrap_or(&airing.planned_at).clone();
             self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).last = Some(last);
@@ -838,7 +864,7 @@ impl Daemon {
             && let Some(sha256) = &airing.clip_sha256
         {
             let mut aired = self.aired.lock().unwrap_or_else(PoisonError::into_inner);
-            aired.insert(sha256.clone(), self.clock.now().wall());
+            aired.last.insert(sha256.clone(), self.clock.now().wall());
         }
         let title = airing.title.as_deref().or(airing.slot_name.as_deref()).unwrap_or_default();
         let reason = airing.reason.map_or("", Reason::key);
@@ -893,6 +919,7 @@ impl Daemon {
                 self.step(Event::HookWorks);
             }
             Message::Hook(false, Ok(())) => {}
+            Message::Recalled(history) => self.history.join(history),
             Message::Hook(on, Err(text)) => {
                 tracing::error!("{}", text.say(self.language));
                 self.alarm("hook_failed", text);
@@ -1108,6 +1135,43 @@ impl Daemon {
         };
         if let Err(error) = std::thread::Builder::new().name("look".into()).spawn(look) {
             tracing::error!("look: {error}");
+        }
+    }
+
+    /// Reads what the log says of the months before the start, off the loop: for a start nobody waits for it.
+    fn recall(&self) {
+        let (path, seq, zone) = (self.state_dir.join(FILE_NAME), self.log_head.0, self.zone);
+        let (now, aired, tx) = (self.clock.now().wall(), self.aired.clone(), self.tx.clone());
+        let (kept_since, counted_since) =
+            (now + -keep_aired_ms(&self.config), now + -i64::from(QUOTA_AHEAD_DAYS) * DAY_MS);
+        let read = move || {
+            let mut last = HashMap::new();
+            let mut history = quota::History::default();
+            let read = AiringLog::open_read_only(&path).and_then(|log| {
+                last = log.aired_since(kept_since)?;
+                log.each_airing_since(counted_since, seq, |at, row| {
+                    if let (Some(campaign), Some(outcome), Some(output)) =
+                        (row.text("campaign_id"), row.outcome(), row.text("output"))
+                    {
+                        let topic = row.text("topic_id");
+                        history.add((&campaign, topic.as_deref()), zone.date(at), outcome, &output);
+                    }
+                })
+            });
+            if let Err(error) = read {
+                tracing::warn!("{error}");
+            }
+            let mut aired = aired.lock().unwrap_or_else(PoisonError::into_inner);
+            for (sha256, at) in last {
+                let known = aired.last.entry(sha256).or_insert(at);
+                *known = at.max(*known);
+            }
+            aired.recalled = true;
+            drop(aired);
+            let _ = tx.send(Message::Recalled(history));
+        };
+        if let Err(error) = std::thread::Builder::new().name("recall".into()).stack_size(256 * 1024).spawn(read) {
+            tracing::error!("recall: {error}");
         }
     }
 

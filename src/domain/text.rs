@@ -531,6 +531,18 @@ sentences! {
     VerifyDatabase { what: String } =>
         "HỎNG: cơ sở dữ liệu: {what}",
         "BROKEN: database: {what}";
+    /// The indexes of the database do not hold what the rows say.
+    VerifyIndexes {} =>
+        "HỎNG: cơ sở dữ liệu: chỉ mục tra cứu khác nội dung các dòng (các dòng vẫn đúng)",
+        "BROKEN: database: the search indexes differ from the rows (the rows are right)";
+    /// What the database keeps beside the rows was changed.
+    VerifySide {} =>
+        "HỎNG: cơ sở dữ liệu: trạng thái ghi cạnh nhật ký (buổi phát dở, lệnh dừng, mốc đã xuất) đã bị thay đổi",
+        "BROKEN: database: the state kept beside the rows (open sessions, stop, what was exported) was changed";
+    /// The database has other tables than it was made with.
+    VerifyForm {} =>
+        "HỎNG: cơ sở dữ liệu: định nghĩa bảng đã bị thay đổi",
+        "BROKEN: database: the definitions of its tables were changed";
     /// A finding.
     VerifyBreak { rows: String, what: String } => "HỎNG: dòng {rows}: {what}", "BROKEN: row {rows}: {what}";
     /// More findings than are shown.
@@ -1898,6 +1910,10 @@ sentences! {
     LogLine { seq: u64, head: String, up: String } =>
         "Nhật ký: {seq} dòng, mã cuối {head}; chạy được {up}",
         "Log: {seq} rows, head {head}; up for {up}";
+    /// A campaign's days follow, one a line.
+    CampaignLine { title: String, id: String } =>
+        "Đợt tuyên truyền \"{title}\" ({id}), mỗi ngày: đã phát/theo lịch/chỉ tiêu",
+        "Campaign \"{title}\" ({id}), each day: aired/planned/quota";
     /// Something is wrong.
     AlarmLine { since: String, text: String } =>
         "CẢNH BÁO (từ {since}): {text}",

@@ -63,6 +63,7 @@ impl Daemon {
                 },
             },
             store: StoreStatus { clips, bytes, quota_bytes: self.config.state.clips_quota_bytes },
+            campaigns: self.campaigns_status(wall),
             short: self.short.clone(),
             alarms: self.alarms.brief(self.language, time),
             trial: self.options.trial,
@@ -70,6 +71,23 @@ impl Daemon {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_s: (now.boot_ns - self.started.boot_ns) / 1_000_000_000,
         }
+    }
+
+    /// How far campaigns are, day by day.
+    fn campaigns_status(&self, wall: Wall) -> Vec<CampaignStatus> {
+        let today = self.zone.date(wall);
+        let of = |facts: CampaignFacts| {
+            let days = quota::standing_about(&facts, &self.planned, &self.history, today, QUOTA_AHEAD_DAYS);
+            let days = days.into_iter().map(|day| CampaignDay {
+                date: day.date.to_string(),
+                topic: day.topic,
+                aired: day.aired,
+                planned: day.planned,
+                quota: day.quota,
+            });
+            CampaignStatus { id: facts.id, title: facts.title, days: days.collect() }
+        };
+        self.campaigns().into_iter().map(of).filter(|c| !c.days.is_empty()).collect()
     }
 
     pub(super) fn brief(&self, airing: OnStage, blocked_by: Option<Reason>) -> Brief {
