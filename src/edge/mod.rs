@@ -16,3 +16,4 @@ pub mod published;
 pub mod speaker;
 pub mod systemd;
 pub mod workbook;
+pub mod written;

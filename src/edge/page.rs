@@ -39,7 +39,7 @@ use crate::domain::text::Text;
 use crate::domain::time::{Clock, Wall, next_day};
 use crate::edge::page::door::{Door, Try};
 use crate::edge::page::sheets::{LogAsked, Parts, Sheet, standard_days};
-use crate::edge::page::view::{Disk, Office, Order, Past, Plan, Rows, View};
+use crate::edge::page::view::{Disk, Knock, Office, Order, Past, Plan, Rows, View};
 
 /// Connections at once; what comes on top is closed unanswered.
 const MOST_CONNECTIONS: usize = 256;
@@ -665,6 +665,7 @@ impl Shop {
             "/logout" => {
                 let (door, gone) = (self.door.clone(), login);
                 let _ = tokio::task::spawn_blocking(move || door.leave(&gone)).await;
+                self.office.at_the_door(Knock::Left(by));
                 let mut response = see("/");
                 set_cookie(&mut response, "loaxa=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
                 return response;
@@ -700,15 +701,21 @@ impl Shop {
         let tried = tokio::task::spawn_blocking(move || door.enter(&typed)).await;
         let text = match tried {
             Ok(Ok(Try::Opens(token, by))) => {
-                tracing::info!("page: {by} logged in");
+                self.office.at_the_door(Knock::Opened(by));
                 let mut response = see("/");
                 let secure = if secure { "; Secure" } else { "" };
                 let cookie = format!("loaxa={token}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict{secure}");
                 set_cookie(&mut response, &cookie);
                 return response;
             }
-            Ok(Ok(Try::Wrong(left))) => Text::PageWrongCode { left },
-            Ok(Ok(Try::NoCode)) => Text::PageNoCode {},
+            Ok(Ok(Try::Wrong(left, by))) => {
+                self.office.at_the_door(Knock::Wrong(by, left));
+                Text::PageWrongCode { left }
+            }
+            Ok(Ok(Try::NoCode)) => {
+                self.office.at_the_door(Knock::NoCode);
+                Text::PageNoCode {}
+            }
             Ok(Err(error)) => Text::PageFailed { why: error.to_string() },
             Err(error) => Text::PageFailed { why: error.to_string() },
         };

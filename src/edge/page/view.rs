@@ -163,6 +163,19 @@ pub enum Order {
 /// What an order came to: what there is to show, or the sentence why not.
 pub type Ordered = Pin<Box<dyn Future<Output = Result<Value, String>> + Send>>;
 
+/// What happened at the door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Knock {
+    /// A code let its person in.
+    Opened(Arc<str>),
+    /// A wrong code was typed while that person's was open; so many tries are left.
+    Wrong(Arc<str>, u32),
+    /// A code was typed while none was open.
+    NoCode,
+    /// A person logged out.
+    Left(Arc<str>),
+}
+
 /// What the page asks of the daemon. Nothing here may hold up the loop.
 pub trait Office: Send + Sync + 'static {
     /// Hands an order to the loop.
@@ -181,6 +194,8 @@ pub trait Office: Send + Sync + 'static {
     fn report(&self, arguments: &[String]) -> Result<Vec<u8>, String>;
     /// Says that the page listens, or why it does not.
     fn listening(&self, trouble: Option<Text>);
+    /// Says what happened at the door, for the log.
+    fn at_the_door(&self, knock: Knock);
 }
 
 /// An airing that is over.
