@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// Khóa ký do `loaxa keygen` hoặc minisign tạo (secret key)
     #[arg(long, value_name = "NAME.key")]
     key: PathBuf,
-    /// Thư mục công bố (folder to publish into)
+    /// Thư mục phát hành (folder to publish into)
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
     /// Danh sách có hiệu lực bao lâu, nhiều nhất 100 ngày (how long the list holds)

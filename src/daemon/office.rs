@@ -108,12 +108,12 @@ impl Office for Counter {
     }
 
     /// By a child of this program: a year's report takes memory and time that the daemon must not spend.
-    fn report(&self, arguments: &[String]) -> Result<Vec<u8>, String> {
+    fn made(&self, language: Language, arguments: &[String]) -> Result<Vec<u8>, String> {
         let program = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut child = Command::new(program)
             .arg("--config")
             .arg(&self.config)
-            .args(["--lang", "vi", "report"])
+            .args(["--lang", if language == Language::En { "en" } else { "vi" }])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

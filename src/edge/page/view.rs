@@ -13,6 +13,7 @@ use crate::domain::airing::{Outcome, Reason};
 use crate::domain::chain::Row;
 use crate::domain::config::{Language, Origin};
 use crate::domain::playlist::List;
+use crate::domain::quota::Short;
 use crate::domain::report::RowFilter;
 use crate::domain::schedule::{Programme, Session, Walk};
 use crate::domain::stage::{OnStage, Stop};
@@ -75,6 +76,10 @@ pub struct View {
     pub own: Option<Arc<List>>,
     /// The lists from above, in the order of the config.
     pub above: Vec<Above>,
+    /// Urgent lists, which stand beside those.
+    pub urgent: Vec<Above>,
+    /// Campaigns that cannot reach their quota on some day of the month to come.
+    pub short: Vec<Short>,
     /// A person's order to be silent.
     pub stop: Option<Stop>,
     /// What sounds.
@@ -190,8 +195,9 @@ pub trait Office: Send + Sync + 'static {
     fn audio(&self, sha256: &str) -> Option<PathBuf>;
     /// What disk and store hold. Reads the disk.
     fn disk(&self) -> Disk;
-    /// Makes a report: the arguments of `loaxa report`. Takes a while: not for the page's own thread.
-    fn report(&self, arguments: &[String]) -> Result<Vec<u8>, String>;
+    /// Makes a report or a workbook: a command of `loaxa` with its arguments, which writes it. Takes a while: not for
+    /// the page's own thread.
+    fn made(&self, language: Language, arguments: &[String]) -> Result<Vec<u8>, String>;
     /// Says that the page listens, or why it does not.
     fn listening(&self, trouble: Option<Text>);
     /// Says what happened at the door, for the log.
