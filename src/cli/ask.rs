@@ -78,8 +78,8 @@ pub struct SyncArguments {
     /// Dùng lại bản trước của nguồn này cho đến khi có bản mới hơn (go back to the list before)
     #[arg(long, value_name = "SOURCE")]
     rollback: Option<String>,
-    /// Người quay lại, ghi vào nhật ký (who, for the log)
-    #[arg(long, value_name = "NAME", requires = "rollback")]
+    /// Người làm, ghi vào nhật ký (who, for the log)
+    #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }
 
@@ -431,7 +431,7 @@ pub fn sync(context: &Context, arguments: &SyncArguments) -> Done {
         println!("{}", text.say(station.language));
         return Ok(ExitCode::SUCCESS);
     }
-    let done = request(&station, &Request::Sync, None)?;
+    let done = request(&station, &Request::Sync { by: arguments.by.clone() }, None)?;
     let rows = done.as_array().cloned().unwrap_or_default();
     if rows.is_empty() {
         println!("{}", Text::NoSources {}.say(station.language));

@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     /// Thư mục keys.json đã đủ chữ ký của khóa gốc (folder of `loaxa keys`)
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// Thư mục công bố (folder to publish into)
+    /// Thư mục phát hành (folder to publish into)
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
     /// Danh sách có hiệu lực bao lâu, nhiều nhất 100 ngày (how long the list holds)

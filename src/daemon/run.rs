@@ -54,17 +54,18 @@ use crate::edge::decoder::{self, Decoder};
 use crate::edge::device_key::DeviceKey;
 use crate::edge::memory;
 use crate::edge::page::door::Door;
-use crate::edge::page::view::{Above, Contact, View};
+use crate::edge::page::view::{Above, Contact, Knock, View};
 use crate::edge::page::{Page, Place};
 use crate::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use crate::edge::systemd;
+use crate::edge::written::{Watched, Written};
 
 /// The loop looks at files, alarms and the watchdog so often.
 const TICK: Duration = Duration::from_secs(1);
 /// Config and list are looked at so often.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(250);
 /// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
-const STILL: u32 = 2;
+const STILL: u32 = 4;
 /// After so many looks what only start-up needed is given back.
 const START_IS_OVER_TICKS: u64 = 5;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
@@ -77,6 +78,8 @@ const LAST_FLUSH: Duration = Duration::from_secs(5);
 const VOUCH_WITHIN_MS: i64 = 60_000;
 /// A source not heard of for so long is an alarm, milliseconds.
 const NO_CONTACT_MS: i64 = 24 * HOUR_MS;
+/// Codes typed while none is open are written down so often, nanoseconds: nobody fills a log with them.
+const STRAY_TRIES_EVERY_NS: i64 = 600 * 1_000_000_000;
 /// Quotas are looked at so many days ahead.
 const QUOTA_AHEAD_DAYS: u32 = 31;
 /// A list that expires so soon is an alarm, milliseconds.
@@ -134,6 +137,7 @@ enum Message {
     ClipGone,
     PageListens(Option<Text>),
     Recalled(quota::History),
+    AtTheDoor(Knock),
 }
 
 /// Audio behind rows.
@@ -197,6 +201,7 @@ struct Daemon {
     files_seen: Vec<(PathBuf, Option<(u64, std::time::SystemTime)>)>,
     files_changed: bool,
     files_still: u32,
+    written: Written,
     reloading: bool,
     ticks: u64,
     last_line: String,
@@ -221,6 +226,10 @@ struct Daemon {
     keys_noted: HashMap<Arc<str>, u64>,
     page: Option<Page>,
     door: Arc<Door>,
+    /// Codes typed while none was open that no row tells of yet, and when one last did, nanoseconds of boot time.
+    stray_tries: (u64, Option<i64>),
+    /// Who asked for the files to be read again.
+    reload_by: Option<String>,
     shelf: Arc<Mutex<Arc<Shelf>>>,
     boot_id: String,
     /// What the log knows of when the clock was last right.
@@ -530,6 +539,7 @@ impl Daemon {
             files_seen: Vec::new(),
             files_changed: false,
             files_still: 0,
+            written: Written::default(),
             reloading: false,
             ticks: 0,
             last_line: String::new(),
@@ -549,6 +559,8 @@ impl Daemon {
             log_id: last.log_id,
             page: None,
             door: Arc::new(Door::new(&config.state.dir, shared_clock.clone())),
+            stray_tries: (0, None),
+            reload_by: None,
             shelf: Arc::default(),
             boot_id,
             right_noted: None,
@@ -558,6 +570,9 @@ impl Daemon {
             options,
         };
         daemon.files_seen = daemon.look_at_files();
+        // What changed since it was read is seen in a moment.
+        let differs = |path: &Path, read: &[u8]| fs::read(path).is_ok_and(|bytes| bytes != read);
+        daemon.files_changed = refused.is_none() && loaded.sheets.iter().any(|s| differs(&s.path, &s.bytes));
         daemon.set_gate();
         daemon.step(Event::Note(daemon.start_row(&loaded)));
         if before.is_some() {
@@ -685,7 +700,7 @@ impl Daemon {
                 () = tokio::time::sleep(Duration::from_nanos(wait_ns)) => self.step(Event::Tick),
                 _ = tick.tick() => self.tick(),
                 _ = look.tick() => self.watch_files(),
-                _ = hup.recv() => self.reload(),
+                _ = hup.recv() => self.reload(None),
                 _ = term.recv() => break,
                 _ = int.recv() => break,
             }
@@ -712,7 +727,7 @@ impl Daemon {
         self.page = None;
         self.clear("page_failing");
         let Some(place) = place else { return };
-        let (ask, tell) = (self.tx.clone(), self.tx.clone());
+        let (ask, tell, knock) = (self.tx.clone(), self.tx.clone(), self.tx.clone());
         let office = Counter {
             state_dir: self.state_dir.clone(),
             store: self.store.clone(),
@@ -723,6 +738,9 @@ impl Daemon {
             }),
             tell: Box::new(move |trouble| {
                 let _ = tell.send(Message::PageListens(trouble));
+            }),
+            knock: Box::new(move |what| {
+                let _ = knock.send(Message::AtTheDoor(what));
             }),
         };
         match Page::start(place, Arc::new(office), self.door.clone(), self.clock.clone()) {
@@ -931,6 +949,7 @@ impl Daemon {
                 self.asked(asked);
                 self.show_page();
             }
+            Message::AtTheDoor(knock) => self.at_the_door(knock),
             Message::PageListens(None) => self.clear("page_failing"),
             Message::PageListens(Some(text)) => self.alarm("page_failing", text),
             Message::Format(session, format) => {

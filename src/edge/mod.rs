@@ -17,3 +17,4 @@ pub mod published;
 pub mod speaker;
 pub mod systemd;
 pub mod workbook;
+pub mod written;

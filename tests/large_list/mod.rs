@@ -89,6 +89,7 @@ impl Large {
             keys: &self.keys,
             stored: None,
             now: Now { wall_ns: now.0 * 1_000_000, boot_ns: 0, clock: ClockState::Synced },
+            floor: now,
             zone: Zone::default(),
         };
         let Ok(Accept::New(fresh)) = accept(self.body.as_bytes(), &self.signature, &expected) else {

@@ -1,6 +1,7 @@
 //! What the daemon shows of itself: the snapshot behind `status`, the page and the service manager.
 
 use super::*;
+use crate::domain::config::Source;
 
 impl Daemon {
     pub(super) fn short_time(&self, at: Wall) -> String {
@@ -151,17 +152,20 @@ impl Daemon {
         let stage = self.playout.stage();
         let programme = self.playout.programme();
         let health = self.log.health();
-        let above = self.config.sources.iter().filter_map(|source| {
-            let stored = self.stored.iter().find(|s| s.source == source.id)?;
-            Some(Above {
-                source: source.id.clone(),
-                origin: Some(source.origin),
-                list: stored.list.clone(),
-                serial: stored.serial,
-                since: stored.in_force_at,
-                expires_at: stored.expires_at,
-            })
-        });
+        let of = |lists: &[Arc<Stored>]| -> Vec<Above> {
+            let shown = |source: &Source| {
+                let stored = lists.iter().find(|s| s.source == source.id)?;
+                Some(Above {
+                    source: source.id.clone(),
+                    origin: Some(source.origin),
+                    list: stored.list.clone(),
+                    serial: stored.serial,
+                    since: stored.in_force_at,
+                    expires_at: stored.expires_at,
+                })
+            };
+            self.config.sources.iter().filter_map(shown).collect()
+        };
         let contacts = self.syncing.as_ref().map(Syncing::status).unwrap_or_default().into_iter().map(|s| {
             let stored = self.stored.iter().find(|l| l.source == s.id);
             Contact {
@@ -181,7 +185,9 @@ impl Daemon {
             trial: self.options.trial,
             programme: programme.clone(),
             own: self.own.as_ref().map(|o| o.list.clone()),
-            above: above.collect(),
+            above: of(&self.stored),
+            urgent: of(&self.urgent),
+            short: self.short.clone(),
             stop: stage.stop.clone(),
             on_air: stage.on_air(programme),
             relaying: stage.is_relaying(),

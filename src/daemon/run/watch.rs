@@ -95,8 +95,9 @@ impl Daemon {
         match self.playout.stage().stop.clone() {
             Some(stop) => {
                 let since = self.short_time(stop.since);
-                let days = (wall - stop.since).max(0) / DAY_MS;
-                let text = Text::StoppedAlarm { since, by: stop.by.unwrap_or_default(), days };
+                let days = (wall - stop.since).max(0) / DAY_MS + 1;
+                let by = stop.by.unwrap_or_else(|| Text::NoNameGiven {}.say(self.language));
+                let text = Text::StoppedAlarm { since, by, days };
                 self.alarm("stopped", text);
             }
             None => self.clear("stopped"),
