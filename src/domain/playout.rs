@@ -700,6 +700,8 @@ impl Playout {
         let mut out = Vec::new();
         let armed = Vec::new();
         let light = Light { ideal: true, lead_ms: 0, ..self.light(now, &armed) };
+        // This moment first: what should be over by now and was not reported yet ends in it, not at the next event.
+        ahead.advance(wall.max(ahead.now), &light, &mut out);
         ahead.advance(horizon, &light, &mut out);
         out.into_iter()
             .filter_map(|d| match d {
