@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::domain::config::{Config, Language, Source};
 use crate::domain::heartbeat::Heartbeat;
 use crate::domain::playlist::{Form, List, read_list};
+use crate::domain::schedule::Held;
 use crate::domain::signature::{
     self, Accept, Accepted, Expected, Fresh, Keys, LARGEST_LIST, LARGEST_SIGNATURE, Refusal, URGENT, Wanted,
 };
@@ -62,6 +63,12 @@ impl Stored {
     pub fn is(&self, other: &Stored) -> bool {
         let key = |s: &Stored| (s.source.clone(), s.urgent, s.serial, s.body_sha256.clone(), s.instead_of);
         key(self) == key(other)
+    }
+
+    /// As planning sees it.
+    pub fn held(&self) -> Held {
+        let (source, list) = (self.source.clone(), self.list.clone());
+        Held { source, list, since: self.in_force_at, expires_at: Some(self.expires_at) }
     }
 }
 

@@ -27,15 +27,36 @@ pub(super) struct EmergencyRun {
     pub(super) before: Option<(Wall, u32)>,
 }
 
+impl EmergencyRun {
+    /// Whether a plan is of this emergency: one that begins at another time is another one, whatever its id.
+    fn is(&self, plan: &EmergencyPlan) -> bool {
+        self.plan.by.is_none()
+            && self.plan.source == plan.source
+            && self.plan.id == plan.id
+            && self.plan.from == plan.from
+    }
+}
+
 impl Stage {
-    /// Takes over the emergencies of a programme that has come into force: what has begun keeps its count.
-    pub fn set_emergencies(&mut self, programme: &Programme) {
+    /// Takes over the emergencies of a programme that has come into force: what has begun keeps its count, and one that
+    /// was due, could not sound yet and is gone from its list has its row.
+    pub fn set_emergencies(&mut self, light: &Light, out: &mut Vec<Decision>) {
+        let programme = light.programme;
+        for index in 0..self.emergencies.len() {
+            let e = &self.emergencies[index];
+            let due = !e.finished && e.first.is_none() && e.next_round <= self.now && e.plan.by.is_none();
+            let stays = programme.emergencies.iter().any(|plan| e.is(plan));
+            if due && !stays {
+                self.emergency_never_sounded(index, light, out);
+            }
+        }
+        // Who may pass quiet hours may be another one now, for what sounds already too.
+        if let (Some(round), Some((source, _))) = (&mut self.round, &self.round_of) {
+            round.passes_quiet = programme.passes_quiet(source);
+        }
         let mut emergencies: Vec<EmergencyRun> = Vec::new();
         for plan in &programme.emergencies {
-            // One that begins at another time is another one, whatever its id.
-            let same =
-                |e: &&EmergencyRun| e.plan.source == plan.source && e.plan.id == plan.id && e.plan.from == plan.from;
-            let known = self.emergencies.iter().find(same);
+            let known = self.emergencies.iter().find(|e| e.is(plan));
             emergencies.push(match known {
                 Some(known) => {
                     // A list that is renewed brings nothing new of what it said before.
@@ -64,7 +85,11 @@ impl Stage {
         }
         // What a person ordered is no list's to end.
         let by_hand = |e: &EmergencyRun| e.plan.by.is_some() && !e.finished;
-        emergencies.extend(std::mem::take(&mut self.emergencies).into_iter().filter(by_hand));
+        let kept = std::mem::take(&mut self.emergencies).into_iter().filter(by_hand);
+        emergencies.extend(kept.map(|mut e| {
+            e.plan.passes_quiet = programme.passes_quiet(&e.plan.source);
+            e
+        }));
         self.emergencies = emergencies;
     }
 
