@@ -65,14 +65,17 @@ impl Day {
 fn day(clips: &Path, airings: usize) -> Day {
     let mut day = Day { list: String::new(), busy: Vec::new(), airings: 0 };
     // Lengths in milliseconds; one is not approved, one has no file.
-    for (id, ms) in [("nhac", 1_300), ("a", 2_100), ("b", 900), ("c", 1_700), ("d", 3_000), ("dai", 14_000)] {
+    for (id, ms) in [("nhac", 1_300), ("a", 2_100), ("b", 900), ("c", 1_700), ("d", 3_000)] {
         tone(&clips.join(format!("{id}.wav")), ms);
         day.list += &clip(id, &clips.join(format!("{id}.wav")));
     }
-    tone(&clips.join("bao.wav"), 1_500);
-    let bao = clip("bao", &clips.join("bao.wav"));
-    day.list += &bao.replace("nhac_cat", "thong_bao");
-    day.list += "approved_by = \"A\"\napproved_at = \"2022-10-01\"\npriority = \"emergency\"\n";
+    for (id, ms, kind, priority) in [("bao", 1_500, "thong_bao", "emergency"), ("dai", 14_000, "chuyen_muc", "normal")]
+    {
+        let file = clips.join(format!("{id}.wav"));
+        tone(&file, ms);
+        day.list += &clip(id, &file).replace("nhac_cat", kind);
+        let _ = write!(day.list, "approved_by = \"A\"\napproved_at = \"2022-10-01\"\npriority = \"{priority}\"\n");
+    }
     tone(&clips.join("tin.wav"), 1_500);
     day.list += &clip("tin", &clips.join("tin.wav")).replace("nhac_cat", "ban_tin");
     day.list +=
@@ -100,7 +103,6 @@ fn day(clips: &Path, airings: usize) -> Day {
     day.slot("hong", at("05:40:00"), &["nhac", "mat", "a", "tin", "b"], "", 12 * SECOND);
     day.slot("ngan", at("05:50:00"), &["nhac", "dai", "a", "b"], "max_length = \"6s\"", 8 * SECOND);
     day.slot("rut", at("10:00:00"), &["a", "d", "b"], "", 10 * SECOND);
-    day.slot("trua", at("11:40:00"), &["nhac", "a"], "", 6 * SECOND);
     day.slot("bao-cat", at("17:06:00"), &["nhac", "d", "b", "a"], "", 12 * SECOND);
     day.slot("vao-dem", at("20:59:55"), &["a", "d", "b", "c"], "", 12 * SECOND);
     day.list +=
@@ -113,7 +115,7 @@ fn day(clips: &Path, airings: usize) -> Day {
     let sessions = (airings.saturating_sub(day.airings)).div_ceil(5);
     let (first, last) = (at("07:00:30"), at("20:50:00"));
     for n in 0..sessions as i64 {
-        // To the whole minute and 30 seconds past it, out of the way of the others, but for noon.
+        // To the whole minute and 30 seconds past it, out of the way of the others.
         let start = (first + (last - first) * n / sessions as i64 - 30 * SECOND) / MINUTE * MINUTE + 30 * SECOND;
         let items = match n % 4 {
             0 => ["nhac", "a", "b", "{ rotation = \"vong\" }", "c"],
@@ -186,7 +188,7 @@ fn ms(value: &Value) -> Option<i64> {
 
 #[test]
 fn a_day_of_the_daemon_is_the_day_of_the_rehearsal() {
-    let speed = number("LOAXA_SPEED").unwrap_or(8);
+    let speed = number("LOAXA_SPEED").unwrap_or(4);
     let station = Station::new("null");
     let day = day(&station.path("clips"), number("LOAXA_AIRINGS").unwrap_or(70) as usize);
     let end = at("21:05:00");
@@ -205,8 +207,7 @@ fn a_day_of_the_daemon_is_the_day_of_the_rehearsal() {
         ("CLOCK_WALL", ON.to_string()),
     ];
     station.list(&day.list);
-    let quiet = "[quiet_hours]\nfrom = \"21:00\"\nto = \"04:00\"\nshorter_by = \"thử\"\n\
-                 [[quiet_also]]\nfrom = \"11:30\"\nto = \"13:00\"\n";
+    let quiet = "[quiet_hours]\nfrom = \"21:00\"\nto = \"04:00\"\nshorter_by = \"thử\"\n";
     station.configure("null", quiet);
     let config = std::fs::read_to_string(station.path("station.toml")).unwrap();
     let config = config.replace("device = \"null\"", "device = \"null\"\npre_roll = \"5s\"");
@@ -218,6 +219,9 @@ fn a_day_of_the_daemon_is_the_day_of_the_rehearsal() {
         &local(ON, "%Y-%m-%dT%H:%M:%S"),
         "--to",
         &local(end, "%Y-%m-%dT%H:%M:%S"),
+        // The list gives its length, the daemon finds no file.
+        "--clip-missing",
+        &format!("local/mat@{}..{}", local(ON, "%Y-%m-%dT%H:%M:%S"), local(end, "%Y-%m-%dT%H:%M:%S")),
         "--format",
         "jsonl",
     ]);

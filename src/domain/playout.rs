@@ -415,10 +415,12 @@ impl Playout {
         if !unsure && self.stage.absence == Some(Absence::ClockUnknown) {
             self.stage.absence = None;
         }
-        let mut ticks = vec![event];
-        ticks.extend(self.waiting_programme.take().map(Event::Programme));
-        for event in ticks {
-            self.happens(now, event, &mut out, &mut actions);
+        self.happens(now, event, &mut out, &mut actions);
+        if let Some(programme) = self.waiting_programme.take() {
+            // It came while nobody knew the time: what it had due since then was missed for that.
+            let absence = self.stage.absence.replace(Absence::ClockUnknown);
+            self.happens(now, Event::Programme(programme), &mut out, &mut actions);
+            self.stage.absence = absence;
         }
         self.release_held(now, &mut out);
         self.advance(now, now.wall(), &mut out);

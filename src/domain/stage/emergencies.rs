@@ -72,7 +72,11 @@ impl Stage {
                     next_round: plan.from.max(plan.since),
                     soundings: 0,
                     finished: plan.until <= plan.since,
-                    causes: Causes::default(),
+                    // Where it was due already, what keeps the box silent has kept it from that too.
+                    causes: match self.absence {
+                        Some(absence) if plan.from.max(plan.since) <= self.now => absence.cause(),
+                        _ => Causes::default(),
+                    },
                     bad: None,
                     before: self
                         .emergencies
