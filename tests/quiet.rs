@@ -251,6 +251,7 @@ fn case(seed: u64, world: &World) -> Result<Heard, String> {
         late_ms: *dice.pick(&[0, 3, 40, 700]),
         pre_roll_ms: 2_000,
         lead_ms: *dice.pick(&[400, 2_000]),
+        report_ms: *dice.pick(&[0, 1, 30, 200]),
         look_ms: 1_000,
     };
     let edges = world.quiet.edges();

@@ -736,6 +736,8 @@ impl Playout {
         let mut out = Vec::new();
         let armed = Vec::new();
         let light = Light { ideal: true, lead_ms: 0, ..self.light(now, &armed) };
+        // This very moment first: what is to end by now has ended there, though the speaker has not said so yet.
+        ahead.advance(wall, &light, &mut out);
         ahead.advance(horizon, &light, &mut out);
         out.into_iter()
             .filter_map(|d| match d {

@@ -55,6 +55,8 @@ pub struct Build {
     pub late_ms: u64,
     pub pre_roll_ms: i64,
     pub lead_ms: i64,
+    /// An ending is told so late.
+    pub report_ms: i64,
     /// The loop looks so often whatever it was told.
     pub look_ms: i64,
 }
@@ -313,7 +315,7 @@ impl<'a> Machine<'a> {
                     };
                     let (wall_ns, played_ms) = (now.wall_ns_of(at_boot_ns), self.ms(accepted));
                     // Told when the last sample has sounded.
-                    let told = (at_boot_ns + MS - 1) / MS;
+                    let told = (at_boot_ns + MS - 1) / MS + self.build.report_ms;
                     self.held.push((told, Report::Ended { airing_id, wall_ns, played_ms, how }));
                 }
                 Heard::Refused { why, .. } => {
