@@ -139,7 +139,7 @@ impl Stage {
             if probe.session.items[0].forbidden.is_some_and(|r| r != Reason::ClipMissing) {
                 causes.join(Causes(1 << probe.session.items[0].forbidden.map_or(0, |r| r as u32)));
             }
-            let past = at < light.live_from;
+            let past = at < light.live_from && !self.is_foreseen(index, at, light);
             if e.first.is_none() && (causes.any() || past) {
                 // As soon as the box can, within `until`.
                 self.emergencies[index].causes.join(causes);
@@ -203,11 +203,19 @@ impl Stage {
         run
     }
 
+    /// Whether the first sounding of a round that begins at `at` is armed: the speaker begins it at its very instant,
+    /// though the machine may look a little later.
+    fn is_foreseen(&self, index: usize, at: Wall, light: &Light) -> bool {
+        !light.armed.is_empty() && {
+            let id = self.emergency_run(index, at, light.programme).airing_id(0, light.programme);
+            light.armed.contains(&id)
+        }
+    }
+
     pub(super) fn start_round(&mut self, index: usize, at: Wall, light: &Light, out: &mut Vec<Decision>) {
-        let armed = |id: &String| light.armed.contains(id);
-        let foreseen = self.emergency_run(index, at, light.programme).airing_id(0, light.programme);
-        let unheard = self.absence.is_some() || at < light.live_from;
-        let start = if armed(&foreseen) || unheard { at } else { at + light.lead_ms };
+        let foreseen = self.is_foreseen(index, at, light);
+        let unheard = self.absence.is_some() || (at < light.live_from && !foreseen);
+        let start = if foreseen || unheard { at } else { at + light.lead_ms };
         let mut run = self.emergency_run(index, start, light.programme);
         if let Some(bad) = self.emergencies[index].bad.or_else(|| light.fault_of(&run.session.items[0])) {
             run.items.iter_mut().for_each(|i| i.bad = Some(bad));
