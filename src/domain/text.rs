@@ -1956,6 +1956,18 @@ sentences! {
     BadEmergency { text: String } =>
         "không hiểu \"{text}\"\n  Viết bài@lúc, bài@lúc..đến lúc, hoặc thêm /nhịp lặp, như bao@2022-10-08T17:06..2022-10-08T18:00/10m",
         "cannot read \"{text}\"\n  Write CLIP@TIME, CLIP@TIME..TIME, or with /EVERY, like bao@2022-10-08T17:06..2022-10-08T18:00/10m";
+    /// What comes into force later cannot be read.
+    BadLater { text: String } =>
+        "không hiểu \"{text}\"\n  Viết lúc=tệp, như 2022-10-05T05:20=local.toml: tệp là danh sách cấp trên, local.toml hoặc station.toml",
+        "cannot read \"{text}\"\n  Write TIME=FILE, like 2022-10-05T05:20=local.toml: a list from above, local.toml or station.toml";
+    /// A clip and a moment cannot be read.
+    BadClipMoment { text: String } =>
+        "không hiểu \"{text}\"\n  Viết bài@lúc, như tinh/cd1@2022-10-05T09:00, hoặc bài@lúc đầu..lúc cuối",
+        "cannot read \"{text}\"\n  Write CLIP@TIME, like tinh/cd1@2022-10-05T09:00, or CLIP@FROM..TO";
+    /// A withdrawal for a rehearsal cannot be read.
+    BadWithdrawal { text: String } =>
+        "không hiểu \"{text}\"\n  Viết như clip:tinh/cd2@2022-10-05T08:10; ngoài clip còn offer, slot, emergency",
+        "cannot read \"{text}\"\n  Write it like clip:tinh/cd2@2022-10-05T08:10; beside clip: offer, slot, emergency";
     /// A stretch of time cannot be read.
     BadStretch { text: String } =>
         "không hiểu khoảng \"{text}\"\n  Viết lúc đầu..lúc cuối, như 2022-10-05T05:37..2022-10-05T05:50",
@@ -2104,6 +2116,10 @@ sentences! {
     HeadTitle {} => "Tiêu đề", "Title";
     /// Heading.
     HeadLength {} => "Thời lượng", "Length";
+    /// The session's column of an emergency.
+    EmergencyName { id: String } => "Khẩn cấp: {id}", "Emergency: {id}";
+    /// An emergency sounds several times in a row.
+    EmergencyTimes { count: u32 } => "phát {count} lần", "{count} times";
     /// Heading.
     HeadNote {} => "Ghi chú", "Note";
     /// Heading.
