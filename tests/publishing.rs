@@ -335,7 +335,7 @@ fn keys_are_handed_round_and_count_once_for_each() {
     refused(&["keys", "sign", &keys, "--key", &editor.text("goc-1.key")], 64, "--yes");
     refused(&["keys", "sign", &keys, "--key", &editor.text("khoa.key"), "--yes"], 1, "không phải khóa gốc");
     let said = editor.sign(&keys, &["goc-1"]);
-    assert!(said.contains("thiếu 1 chữ ký") && said.contains("Máy ở phòng Văn hóa"), "{said}");
+    assert!(said.contains("thiếu 1 chữ ký trong số goc-2 (") && said.contains("Máy ở phòng Văn hóa"), "{said}");
     let said = editor.sign(&keys, &["goc-1"]);
     assert!(said.contains("đã ký rồi") && said.contains("thiếu 1 chữ ký"), "{said}");
     assert!(!editor.path("keys/keys/1.json").exists());

@@ -240,7 +240,15 @@ fn programme(
         let alive = list.filter(|l| source.keeps_expired || l.expires_at > now);
         let in_force = |l: &Arc<Stored>| (l.list.clone(), l.in_force_at);
         let (list, since) = match (list, alive, news) {
-            (_, Some(l), Some(n)) => (Arc::new(l.list.with_urgent(&n.list, n.in_force_at)), l.in_force_at),
+            (_, Some(l), Some(n)) => {
+                let whole = match (&l.leaked, &n.leaked) {
+                    (None, None) | (Some(_), Some(_)) => l.list.with_urgent(&n.list, n.in_force_at),
+                    // Of two whose keys differ, what one is worth must not hang on the other.
+                    (None, Some(_)) => l.list.with_urgent(&n.list.beside(&l.list), n.in_force_at),
+                    (Some(_), None) => l.list.withdrawn_but(&n.list).with_urgent(&n.list, n.in_force_at),
+                };
+                (Arc::new(whole), l.in_force_at)
+            }
             (_, None, Some(n)) => in_force(n),
             (l, _, None) => in_force(l?),
         };

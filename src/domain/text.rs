@@ -1072,6 +1072,9 @@ sentences! {
         "Khóa gốc cũ (cần {need} chữ ký): {ids}", "Root keys so far ({need} signatures needed): {ids}";
     KeysRootsAfter { need: usize, ids: String } =>
         "Khóa gốc mới (cần {need} chữ ký): {ids}", "Root keys from now on ({need} signatures needed): {ids}";
+    KeysNoContentKey {} =>
+        "chưa có khóa nào được ký danh sách\nthêm: loaxa keys add",
+        "no key may sign lists yet\nadd one: loaxa keys add";
     KeysSignersLeft { count: usize, ids: String } =>
         "thiếu {count} chữ ký trong số {ids}", "{count} signatures lack, of {ids}";
     KeysIncomplete { version: u64, missing: String } =>
@@ -1142,6 +1145,7 @@ sentences! {
     KeysRootBad {} => "một khóa gốc không phải là khóa minisign", "a root key is no minisign key";
     KeysRootTwice {} => "một khóa gốc ghi hai lần", "a root key stands twice";
     KeysRootCount { most: usize } => "phải có từ 1 đến {most} khóa gốc", "there must be 1 to {most} root keys";
+    KeysRootNames {} => "root_names phải có đủ tên cho từng khóa gốc", "root_names must name every root key";
     KeysThresholdBad { threshold: u64, keys: usize } =>
         "threshold {threshold} không hợp với {keys} khóa gốc", "threshold {threshold} does not fit {keys} root keys";
     KeysTooMany { most: usize } => "có quá {most} khóa ký", "there are more than {most} content keys";
@@ -1172,8 +1176,8 @@ sentences! {
         "\"{path}\" is there already: keys are not written over\nchoose another name, or remove it yourself if it is surely of no use";
     /// keygen is done; the key itself is on stdout.
     KeysMade { key: String, public: String } =>
-        "đã tạo \"{key}\" (khóa ký, giữ kín, sao lưu ra nơi an toàn) và \"{public}\"\nghi dòng khóa công khai trên vào public_keys trong station.toml của các đài",
-        "made \"{key}\" (secret: keep it safe, keep a copy elsewhere) and \"{public}\"\nwrite the public key above into public_keys in each station.toml";
+        "đã tạo \"{key}\" (khóa ký, giữ kín, sao lưu ra nơi an toàn) và \"{public}\"\nghi dòng khóa công khai trên vào public_keys trong station.toml của các đài; dùng khóa gốc thì đưa \"{public}\" cho người lập keys.json",
+        "made \"{key}\" (secret: keep it safe, keep a copy elsewhere) and \"{public}\"\nwrite the public key above into public_keys in each station.toml; with root keys hand \"{public}\" to whoever makes keys.json";
     /// The secret key has no password.
     KeyUnprotected {} =>
         "khóa ký không có mật khẩu: ai chép được tệp là ký được; dùng --password nếu nhiều người dùng chung máy",
