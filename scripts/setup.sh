@@ -17,7 +17,7 @@ build_packages=(build-essential pkg-config libasound2-dev ca-certificates curl)
 play_packages=(libasound2-plugins)
 # shellcheck disable=SC2034
 test_packages=(pulseaudio pulseaudio-utils libasound2-plugins alsa-utils ffmpeg sox libsox-fmt-all espeak-ng minisign
-  sqlite3 shellcheck python3 git procps faketime)
+  sqlite3 shellcheck python3 git procps faketime vim-tiny nano)
 
 say() { printf '%s\n' "$*" >&2; }
 die() {

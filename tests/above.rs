@@ -111,6 +111,37 @@ fn a_source_cannot_open_quiet_hours() {
     station.verify();
 }
 
+/// A clip altered on the card behind the daemon's back does not sound, is fetched again at once, and sounds the next time.
+#[test]
+fn a_clip_altered_on_the_card_is_fetched_again() {
+    let province = Province::new();
+    let start = soon(14_000);
+    let slots: String = [start, start + 6_000]
+        .iter()
+        .enumerate()
+        .map(|(n, ms)| format!("[[slots]]\nid = \"s{n}\"\nat = \"{}\"\nitems = [\"tin\"]\n", at(*ms)))
+        .collect();
+    province.publish(&slots, &[("tin", 500)]);
+    let mut station = Station::new("null");
+    let server = LyingServer::start();
+    province.serve(&server);
+    station.configure("null", &province.source(&server, ""));
+    station.start();
+    station.ok(&["sync"]);
+    assert_eq!(serial(&station), Some(1), "{}", station.log());
+    let mut clips = std::fs::read_dir(station.path("state/clips")).unwrap().flatten().map(|e| e.path());
+    let file = clips.find(|p| p.extension().unwrap() == "wav").unwrap();
+    let (good, stamp) = (std::fs::read(&file).unwrap(), std::fs::metadata(&file).unwrap().modified().unwrap());
+    let mut bad = good.clone();
+    bad[good.len() / 2] ^= 1;
+    std::fs::write(&file, bad).unwrap();
+    std::fs::File::open(&file).unwrap().set_modified(stamp).unwrap();
+    let airings = station.wait_for_airings(2, Duration::from_secs(40));
+    assert_eq!((&airings[0]["outcome"], &airings[0]["reason"]), (&"failed".into(), &"clip_bad".into()), "{airings:#?}");
+    assert_eq!(airings[1]["outcome"], "aired", "{airings:#?}\n{}", station.log());
+    assert_eq!(std::fs::read(&file).unwrap(), good);
+}
+
 /// kill -9 at random moments of running sessions: every planned airing has one outcome, the chain is whole, nothing
 /// airs twice. `LOAXA_KILLS` says how many kills, 20 without.
 #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use loaxa::domain::airing::{
     Airing, Entry, EventKind, EventRow, Kind, Outcome, Reason, SessionRow, SessionRowItem, Write,
 };
-use loaxa::domain::chain::{Checker, Verdict, examine};
+use loaxa::domain::chain::{Checker, Scratch, Verdict, examine};
 use loaxa::domain::config::{Language, Origin};
 use loaxa::domain::playlist::{ClipKind, Priority};
 use loaxa::domain::report::{CsvSheet, Format, RowFilter, Sum, Totals};
@@ -177,7 +177,7 @@ fn fill(log: &mut AiringLog, sessions: i64) {
 fn check(path: &Path) -> Verdict {
     let log = AiringLog::open_read_only(path).unwrap();
     let mut checker = Checker::of_a_log();
-    let mut scratch = String::new();
+    let mut scratch = Scratch::default();
     log.for_each_raw::<LogError>(|row| {
         let text = std::str::from_utf8(row.body).unwrap_or("");
         checker.take(match &row.index {
@@ -462,6 +462,226 @@ fn every_flipped_bit_in_a_row_is_found() {
         } else {
             assert_eq!(contents(&copy), rows, "bit at {at} of row {seq} not found");
         }
+    }
+}
+
+/// How many bits are flipped, and how many rows tampered with: some by default, a thousand in `scripts/faults`.
+fn flips() -> usize {
+    std::env::var("LOAXA_FLIPS").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
+}
+
+/// xorshift: the same places in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        for (left, by) in [(true, 13), (false, 7), (true, 17)] {
+            self.0 ^= if left { self.0 << by } else { self.0 >> by };
+        }
+        (self.0 % n as u64) as usize
+    }
+}
+
+/// All that a database says: every table, every index in its order, and the definitions of both.
+fn said_by(path: &Path) -> Vec<String> {
+    use rusqlite::types::Value;
+    let db = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut out = Vec::new();
+    for sql in [
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name",
+        "SELECT * FROM rows NOT INDEXED ORDER BY seq",
+        "SELECT airing_id, seq FROM rows INDEXED BY rows_airing WHERE airing_id IS NOT NULL ORDER BY airing_id",
+        "SELECT event, seq FROM rows INDEXED BY rows_event WHERE event IS NOT NULL ORDER BY event, seq",
+        "SELECT planned_at_ms, seq FROM rows INDEXED BY rows_planned ORDER BY planned_at_ms, seq",
+        "SELECT * FROM meta",
+        "SELECT * FROM named",
+        "SELECT * FROM sessions",
+        "SELECT * FROM intents",
+    ] {
+        let mut query = db.prepare(sql).unwrap();
+        let columns = query.column_count();
+        let mut rows = query.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            out.push(format!("{:?}", (0..columns).map(|c| row.get::<_, Value>(c).unwrap()).collect::<Vec<_>>()));
+        }
+    }
+    out
+}
+
+/// The rows that a verification names, as `(from, to)`.
+fn named_rows(said: &str) -> Vec<(u64, u64)> {
+    let mut out = Vec::new();
+    for line in said.lines().filter_map(|l| l.strip_prefix("HỎNG: dòng ")) {
+        let rows = line.split(':').next().unwrap();
+        let mut ends = rows.split('-').map_while(|n| n.parse::<u64>().ok());
+        // "The last line" is none of the rows.
+        let Some(first) = ends.next() else { continue };
+        // "row 9: rows are missing, it should be 8": 8 and what follows up to 9.
+        let from = line.rsplit_once("lẽ ra là số ").and_then(|(_, n)| n.parse().ok()).unwrap_or(first);
+        out.push((from.min(first), ends.next().unwrap_or(first)));
+    }
+    out
+}
+
+/// One bit flipped anywhere in the database: found, and where it hit a row's text or hash that row is named. What is
+/// not found has touched nothing: every table, index and definition says what it said, so the bit lies in free space
+/// or in a figure that SQLite keeps for itself (change counter, version of the last writer).
+#[test]
+fn every_flipped_bit_of_the_database_is_found_or_has_touched_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = dir.path().join("good.db");
+    let mut log = open(&good);
+    fill(&mut log, 40);
+    // A session under way, and what else stands beside the rows.
+    let (a, b) = (airing(40, 1), airing(40, 2).airing_id);
+    log.commit(&[plan(40, 3), keep(40), Write::Set { name: "exported".into(), value: json!({"seq": 20}) }]).unwrap();
+    log.commit(&[row(a), intend(&b), Write::Note { airing_id: b.clone(), played_ms: 5_000 }]).unwrap();
+    drop(log);
+    let original = std::fs::read(&good).unwrap();
+    let said = said_by(&good);
+    // Where rows' texts and hashes stand; a copy in free space is told apart by what the database says.
+    let mut owner: BTreeMap<usize, (usize, u64)> = BTreeMap::new();
+    for (seq, body, hash) in contents(&good) {
+        for part in [body, hash] {
+            let places = (0..=original.len() - part.len()).filter(|at| original[*at..].starts_with(&part));
+            owner.extend(places.map(|at| (at, (part.len(), seq))));
+        }
+    }
+    let state = dir.path().join("state");
+    let path = state.join("loaxa.db");
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let (mut found, mut named, mut nothing) = (0, 0, 0);
+    for _ in 0..flips() {
+        let bit = random.below(original.len() * 8);
+        let at = bit / 8;
+        let mut bytes = original.clone();
+        bytes[at] ^= 1 << (bit % 8);
+        let _ = std::fs::remove_dir_all(&state);
+        std::fs::create_dir(&state).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        std::fs::copy(dir.path().join("good.head"), state.join("loaxa.head")).unwrap();
+        let (code, out, err) = loaxa(&state, &["verify"]);
+        let hit = owner.range(..=at).next_back().filter(|(from, (length, _))| at < **from + length);
+        match code {
+            Some(0) => {
+                assert_eq!(said_by(&path), said, "bit {} of byte {at} changed something\n{out}", bit % 8);
+                nothing += 1;
+            }
+            Some(1) => {
+                found += 1;
+                if let Some((_, (_, seq))) = hit {
+                    let rows = named_rows(&out);
+                    assert!(rows.iter().any(|(a, b)| a <= seq && seq <= b), "row {seq}, byte {at}\n{out}{err}");
+                    named += 1;
+                } else {
+                    assert!(out.contains("HỎNG") || !err.is_empty(), "byte {at}\n{out}{err}");
+                }
+            }
+            other => panic!("{other:?} for byte {at}\n{out}{err}"),
+        }
+    }
+    println!("{found} flips found, {named} of them in a row and named; {nothing} touched nothing");
+    assert!(named * 2 > flips(), "most of the file is rows");
+}
+
+/// One bit flipped anywhere in an exported chain, its last line included: always found.
+#[test]
+fn every_flipped_bit_of_an_exported_file_is_found_by_the_program() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(&mut open(&dir.path().join("loaxa.db")), 40);
+    let file = dir.path().join("chuỗi.jsonl");
+    let name = file.to_str().unwrap();
+    assert_eq!(loaxa(dir.path(), &["export", "--format", "jsonl", "--chain", "-o", name]).0, Some(0));
+    let original = std::fs::read(&file).unwrap();
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let summary = original[..original.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    for n in 0..flips() {
+        // Every tenth in the last line, which is short.
+        let bit = match n % 10 {
+            0 => summary * 8 + random.below((original.len() - summary) * 8),
+            _ => random.below(original.len() * 8),
+        };
+        let at = bit / 8;
+        let line = original[..at].iter().filter(|b| **b == b'\n').count() as u64 + 1;
+        let mut bytes = original.clone();
+        bytes[at] ^= 1 << (bit % 8);
+        std::fs::write(&file, &bytes).unwrap();
+        let (code, out, err) = loaxa(dir.path(), &["verify", name]);
+        assert_eq!(code, Some(1), "bit {} of byte {at}\n{out}{err}", bit % 8);
+        // The first byte decides what the file is at all.
+        if at > 0 && at < summary - 1 && original[at] != b'\n' {
+            let rows = named_rows(&out);
+            assert!(rows.iter().any(|(a, b)| *a <= line && line <= *b), "row {line}, byte {at}\n{out}{err}");
+        }
+    }
+}
+
+/// Rows deleted, swapped, written back to another day with a hash made to fit: always found, and named.
+#[test]
+fn whichever_row_is_deleted_swapped_or_backdated_it_is_found() {
+    use loaxa::domain::airing::{hash_of, hex, unhex32};
+    let dir = tempfile::tempdir().unwrap();
+    let good = dir.path().join("good.db");
+    one_file(&good, 40);
+    let path = dir.path().join("loaxa.db");
+    let rows = contents(&good).len();
+    let mut random = Random(0x853c_49e6_748f_ea9b);
+    for n in 0..flips() {
+        std::fs::copy(&good, &path).unwrap();
+        let seq = 1 + random.below(rows - 1) as u64;
+        let db = rusqlite::Connection::open(&path).unwrap();
+        let (from, to) = match n % 3 {
+            0 => {
+                let many = random.below(4) as u64;
+                let last = (seq + many).min(rows as u64 - 1);
+                db.execute("DELETE FROM rows WHERE seq BETWEEN ?1 AND ?2", [seq as i64, last as i64]).unwrap();
+                (seq, last + 1)
+            }
+            1 => {
+                // The whole of two rows but their numbers.
+                let other = 1 + random.below(rows) as u64;
+                let sql = format!(
+                    "PRAGMA foreign_keys = OFF; UPDATE rows SET seq = -1 WHERE seq = {seq};
+                     UPDATE rows SET seq = {seq} WHERE seq = {other}; UPDATE rows SET seq = {other} WHERE seq = -1;"
+                );
+                db.execute_batch(&sql).unwrap();
+                if other == seq {
+                    continue;
+                }
+                (seq.min(other), seq.min(other))
+            }
+            _ => {
+                // Somebody who can compute hashes writes the row anew, a day earlier, columns and all.
+                let body: String =
+                    db.query_row("SELECT body FROM rows WHERE seq = ?1", [seq as i64], |r| r.get(0)).unwrap();
+                let old = serde_json::from_str::<serde_json::Map<_, _>>(&body).unwrap();
+                let day = |n: i64| Zone::default().rfc3339(START + n * DAY)[..10].to_owned();
+                let mut new = body.clone();
+                for d in 0..42 {
+                    new = new.replace(&day(d), &day(d - 1));
+                }
+                let mut new: serde_json::Map<_, _> = serde_json::from_str(&new).unwrap();
+                new.shift_remove("hash");
+                let prev = unhex32(old["prev_hash"].as_str().unwrap()).unwrap();
+                let hash = hash_of(&new, &prev);
+                new.insert("hash".into(), hex(&hash).into());
+                let text = serde_json::Value::Object(new).to_string();
+                let columns = "planned_at_ms = planned_at_ms - 86400000, session_start_ms = session_start_ms - 86400000,
+                               airing_id = CASE WHEN airing_id IS NULL THEN NULL ELSE json_extract(?2, '$.airing_id') END";
+                db.execute("DROP INDEX rows_airing", []).unwrap();
+                db.execute(
+                    &format!("UPDATE rows SET body = ?2, hash = ?3, {columns} WHERE seq = ?1"),
+                    rusqlite::params![seq as i64, text, hash],
+                )
+                .unwrap();
+                (seq, seq + 1)
+            }
+        };
+        drop(db);
+        let verdict = check(&path);
+        assert!(verdict.broken > 0, "{n}: row {seq}");
+        let first = verdict.breaks[0].seq;
+        assert!((from..=to).contains(&first), "{n}: row {seq}: {:?}", verdict.breaks);
     }
 }
 
@@ -777,7 +997,7 @@ fn every_flipped_bit_of_an_export_is_found() {
     // Every bit of the rows 1 to 3, one of each type, so that every key and mark is met. The rows after them
     // are there for the link.
     let ends: Vec<usize> = (0..rows).filter(|i| original[*i] == b'\n').collect();
-    let mut scratch = String::new();
+    let mut scratch = Scratch::default();
     for at in 0..ends[2] {
         for bit in 0..8 {
             let mut bytes = original[..ends[4]].to_vec();
@@ -833,8 +1053,7 @@ proptest! {
         let (code, out, err) = loaxa(dir.path(), &["verify", name]);
         prop_assert_eq!(code, Some(0), "{}{}", out, err);
         let mut bytes = std::fs::read(&file).unwrap();
-        let rows = bytes.windows(17).rposition(|w| w == b"{\"type\":\"summary\"").unwrap();
-        let at = hit.index(rows);
+        let at = hit.index(bytes.len());
         bytes[at] ^= 1 << (at % 8);
         std::fs::write(&file, bytes).unwrap();
         prop_assert_eq!(loaxa(dir.path(), &["verify", name]).0, Some(1), "byte {}", at);
@@ -1265,6 +1484,100 @@ fn many_bad_pages_of_a_large_log_cost_only_their_own_rows() {
     assert_eq!(missing + salvaged, 1_600);
     assert!(missing <= 5 * bad.len() as u64, "{missing} rows on {} pages", bad.len());
     assert_eq!(check(&path).breaks, []);
+}
+
+#[test]
+fn a_bad_page_found_while_the_station_runs_is_mended_and_writing_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    one_file(&path, 60);
+    let log = open(&path);
+    let (say, events) = sayer();
+    let writer = LogWriter::over(Some(log), &path, identity(), clock(), say).unwrap();
+    // A page in the middle that the writer has no reason to read.
+    writer.send(vec![row(airing(70, 1))], Some(1));
+    assert_eq!(tokens(&events, 1), [1]);
+    writer.look_over(&path).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(events.try_recv().is_err(), "nothing to be said of a whole log");
+    let leaf = (2u64..)
+        .find(|p| {
+            let mut kind = [0];
+            let mut file = std::fs::File::open(&path).unwrap();
+            file.seek(SeekFrom::Start((p - 1) * 4096)).unwrap();
+            file.read_exact(&mut kind).unwrap();
+            *p > 40 && kind == [0x0d]
+        })
+        .unwrap();
+    overwrite(&path, leaf, 0x5a);
+    writer.look_over(&path).unwrap();
+    let told = |wanted: fn(&LogEvent) -> bool| {
+        while !wanted(&events.recv_timeout(LONG).expect("an event")) {}
+    };
+    told(|e| matches!(e, LogEvent::Failing { error, .. } if error.is_damage()));
+    told(|e| matches!(e, LogEvent::Committed { token: None, .. }));
+    told(|e| matches!(e, LogEvent::Healed));
+    writer.send(vec![row(airing(71, 1))], Some(2));
+    assert_eq!(tokens(&events, 1), [2]);
+    let detail = repairs(&path).pop().unwrap()["detail"].clone();
+    assert_eq!(detail["what"], "damaged");
+    assert!((1..=5).contains(&detail["missing_rows"].as_u64().unwrap()), "{detail}");
+    assert_eq!(check(&path).breaks, []);
+    drop(writer);
+}
+
+/// A bit flipped in the write-ahead log hides every commit behind it: the note in a file of its own tells.
+#[test]
+fn a_flipped_bit_in_the_write_ahead_log_hides_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    let mut log = open(&path);
+    fill(&mut log, 6);
+    let last = log.head().unwrap();
+    let state = copy_to(&path, &dir.path().join("cut"));
+    drop(log);
+    let wal = state.with_extension("db-wal");
+    let mut bytes = std::fs::read(&wal).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&wal, bytes).unwrap();
+    let (code, out, _) = loaxa(state.parent().unwrap(), &["verify"]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("các dòng cuối đã bị cắt"), "{out}");
+    let log = open(&state);
+    assert_eq!(log.head().unwrap().seq, last.seq + 1, "numbers go on");
+    drop(log);
+    let detail = repairs(&state).pop().unwrap()["detail"].clone();
+    assert_eq!((&detail["old_seq"], &detail["what"]), (&last.seq.into(), &"damaged".into()));
+    // Rows behind the bad frame prove themselves: at most those of the page it holds are lost.
+    assert!(detail["missing_rows"].as_u64().unwrap() <= 3, "{detail}");
+    assert_eq!(check(&state).breaks, []);
+}
+
+#[test]
+fn what_stands_beside_the_rows_is_not_changed_unseen() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    let mut log = open(&path);
+    fill(&mut log, 2);
+    log.commit(&[keep(5), Write::Set { name: "exported".into(), value: json!({"seq": 3}) }]).unwrap();
+    let head = log.head().unwrap();
+    drop(log);
+    let said = |sql: &str| {
+        tamper(&path, sql);
+        let (code, out, _) = loaxa(dir.path(), &["verify"]);
+        (code, out)
+    };
+    assert_eq!(said("").0, Some(0));
+    let (code, out) = said("UPDATE named SET value = '{\"seq\":7}' WHERE name = 'exported'");
+    assert_eq!(code, Some(1));
+    assert!(out.contains("trạng thái ghi cạnh nhật ký") && !out.contains("HỎNG: dòng"), "{out}");
+    // The next start says so in a row, and goes on from what is there.
+    assert_eq!(open(&path).head().unwrap().seq, head.seq + 1);
+    assert_eq!(repairs(&path).pop().unwrap()["detail"]["missing_rows"], 0);
+    assert_eq!(said("").0, Some(0));
+    let (_, out) = said("DROP INDEX rows_planned; CREATE INDEX rows_planned ON rows (session_start_ms);");
+    assert!(out.contains("định nghĩa bảng đã bị thay đổi"), "{out}");
 }
 
 #[test]

@@ -4,16 +4,16 @@
 //! Every tenth point with one fault each by default; `LOAXA_FAULTS=all` every point with every fault.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // a test reads clocks
 
+mod shim;
 mod station_box;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use shim::shim;
 use station_box::{Station, clip, now_ms, slot, soon, tone};
 
 const ITEMS: usize = 10;
@@ -22,19 +22,6 @@ const ITEM_MS: i64 = 300;
 const AHEAD_MS: i64 = 4_000;
 /// Calls that fail one after another before the disk heals.
 const FAILING_CALLS: u64 = 4;
-
-/// The shim, built once.
-fn shim() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shim-{}.so", std::process::id()));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shim/shim.c");
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-o"]).arg(&out).arg(source).arg("-ldl");
-        assert!(cc.status().unwrap().success(), "cc");
-        out
-    })
-}
 
 /// A station with one short session, and the daemon under the shim.
 struct Faulty {
@@ -105,6 +92,11 @@ impl Faulty {
         output.status.success().then(|| rows.collect())
     }
 
+    /// Whether an item was left out because the machine was too busy.
+    fn was_late(&self) -> bool {
+        self.rows().is_some_and(|rows| rows.iter().any(|r| r["reason"] == "late"))
+    }
+
     /// What must hold whatever happened.
     fn judge(&self, what: &str, known: &[(u64, String)], heard: bool) {
         let rows = self.rows().unwrap_or_else(|| panic!("{what}: no log\n{}", self.station.log()));
@@ -157,12 +149,14 @@ fn at_every_point_of_a_session_the_disk_may_fail() {
     } else {
         (0..calls / 10).map(|i| (1 + i * 10 + i % 10, faults[i as usize % 4])).collect()
     };
-    let next = AtomicUsize::new(0);
+    let (next, again) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let at_once = if all { 12 } else { points.len().div_ceil(3).min(16) };
     std::thread::scope(|scope| {
         for _ in 0..at_once {
             scope.spawn(|| {
-                while let Some((at, fault)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut tries = 0;
+                let mut point = next.fetch_add(1, Ordering::Relaxed);
+                while let Some((at, fault)) = points.get(point) {
                     let faulty = Faulty::new();
                     let env = [
                         ("SHIM_AT", at.to_string()),
@@ -170,12 +164,25 @@ fn at_every_point_of_a_session_the_disk_may_fail() {
                         ("SHIM_FOR", if matches!(*fault, "enospc" | "eio") { FAILING_CALLS } else { 1 }.to_string()),
                     ];
                     let known = faulty.through(&env);
-                    faulty.judge(&format!("{fault} at call {at}"), &known, matches!(*fault, "enospc" | "eio"));
+                    let heard = matches!(*fault, "enospc" | "eio");
+                    // A dozen stations on one machine may starve each other: a fault that is at fault is so each time.
+                    if heard && tries < 3 && faulty.was_late() {
+                        tries += 1;
+                        again.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                    faulty.judge(&format!("{fault} at call {at}"), &known, heard);
+                    tries = 0;
+                    point = next.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
     });
-    println!("{} faults at {calls} points: 0 acknowledged rows lost, one outcome each", points.len());
+    let again = again.into_inner();
+    println!(
+        "{} faults at {calls} points: 0 acknowledged rows lost, one outcome each ({again} late, tried again)",
+        points.len()
+    );
 }
 
 #[test]

@@ -195,3 +195,43 @@ fn a_box_with_a_damaged_log_starts_and_plays() {
     assert_eq!(repair["detail"]["what"], "damaged");
     station.verify();
 }
+
+#[test]
+fn status_says_how_far_a_campaign_is_day_by_day() {
+    let mut station = Station::new("null");
+    tone(&station.path("clips/a.wav"), 200);
+    let start = soon(3_000);
+    let day = |days: i64| station_box::local(start + days * 86_400_000, "%Y-%m-%d");
+    let campaign = format!(
+        "[[campaigns]]\nid = \"cds\"\ntitle = \"Chuyển đổi số\"\nfrom = \"{}\"\nto = \"{}\"\nmin_per_day = 2\n\
+         topics = [{{ id = \"CD1\", title = \"Một\", min_per_day = 1 }}, {{ id = \"CD2\", title = \"Hai\" }}]\n\
+         [[clips]]\nid = \"a\"\nfile = \"a.wav\"\ntitle = \"Bài a\"\nkind = \"ban_tin\"\ncampaign = \"cds\"\ntopic = \"CD1\"\n\
+         approved_by = \"Nguyễn Văn A\"\napproved_at = \"2022-09-30\"\n",
+        day(-40),
+        day(2),
+    );
+    station.list(&(campaign + &slot("s", start, "\"a\", \"a\"", "")));
+    station.start();
+    let today = |station: &Station, topic: Value| {
+        let status = station.status().unwrap();
+        assert_eq!(
+            (&status["campaigns"][0]["id"], status["campaigns"].as_array().unwrap().len()),
+            (&"local/cds".into(), 1)
+        );
+        let days = status["campaigns"][0]["days"].as_array().unwrap().clone();
+        // A month back, today, and to its end: all together and two topics each.
+        assert_eq!(days.len(), (31 + 1 + 2) * 3);
+        days.into_iter().find(|d| d["date"] == day(0) && d["topic"] == topic).unwrap()
+    };
+    let is = |day: &Value| ["aired", "planned", "quota"].map(|key| day[key].as_u64());
+    assert_eq!(is(&today(&station, Value::Null)), [Some(0), Some(2), Some(2)]);
+    assert_eq!(is(&today(&station, "local/CD1".into())), [Some(0), Some(2), Some(1)]);
+    assert_eq!(is(&today(&station, "local/CD2".into())), [Some(0), Some(0), None]);
+    let shown = text(&station.run(&["status"]).stdout);
+    let line = format!("* {} 0/2/2  (CD1 0/2/1)", station_box::local(start, "%d/%m/%Y"));
+    assert!(shown.contains("Đợt tuyên truyền \"Chuyển đổi số\" (local/cds)") && shown.contains(&line), "{shown}");
+    // What went to no loudspeaker is aired for the log, and for no quota.
+    let rows = station.wait_for_airings(2, Duration::from_secs(30));
+    assert!(rows.iter().all(|r| r["outcome"] == "aired"), "{rows:?}");
+    assert_eq!(is(&today(&station, Value::Null)), [Some(0), Some(2), Some(2)]);
+}

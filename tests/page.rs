@@ -309,11 +309,60 @@ fn a_code_opens_once_and_its_login_can_be_taken_back() {
     let manual = rows.iter().rfind(|r| r["kind"] == "manual").unwrap();
     assert_eq!((&manual["by"], &manual["outcome"]), (&"Trần Thị B".into(), &"interrupted".into()));
 
+    // Asking for new lists is a change too.
+    assert_eq!(station.form("/sync", &cookie, "").status, 303);
+    let other = station.login("Lê Văn C");
+    assert_eq!(station.form("/logout", &other, "").status, 303);
+    assert_eq!(station.form("/stop", &other, "how=good").header("location"), Some("/login"));
+
     // Taken back, it opens nothing.
     assert!(station.run(&["page-code", "--revoke", "Trần Thị B"]).status.success());
     let reply = station.form("/stop", &cookie, "how=good");
     assert_eq!((reply.status, reply.header("location")), (303, Some("/login")));
     assert_ne!(station.status()["state"], "stopped");
+
+    // Who came in, who was refused, who left: in the log, and the log is whole.
+    std::thread::sleep(Duration::from_millis(500));
+    let chain = String::from_utf8(station.run(&["export", "--format", "jsonl", "--chain"]).stdout).unwrap();
+    let rows: Vec<Value> = chain.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let asked: Vec<&Value> = rows.iter().filter(|r| r["event"] == "sync").map(|r| &r["by"]).collect();
+    assert_eq!(asked, ["Trần Thị B"]);
+    let doors: Vec<String> = rows
+        .iter()
+        .filter(|r| r["event"] == "login")
+        .map(|r| {
+            let (detail, by) = (&r["detail"], r["by"].as_str().unwrap_or("-"));
+            let more = ["name", "tries_left", "tries"]
+                .map(|k| if detail[k].is_null() { String::new() } else { format!(" {}", detail[k]) });
+            format!("{} {by}{}", detail["what"].as_str().unwrap(), more.concat())
+        })
+        .collect();
+    let refused = (0..5).rev().map(|left| format!("refused - \"Trần Thị B\" {left}"));
+    let expected: Vec<String> = std::iter::once("code_shown Trần Thị B".to_owned())
+        .chain(refused)
+        .chain(
+            [
+                "refused - 1",
+                "code_shown Trần Thị B",
+                "opened Trần Thị B",
+                "code_shown Lê Văn C",
+                "opened Lê Văn C",
+                "left Lê Văn C",
+                "revoked - \"Trần Thị B\"",
+            ]
+            .map(str::to_owned),
+        )
+        .collect();
+    assert_eq!(doors, expected, "{chain}");
+    // Guessing on at a closed door fills no log.
+    for _ in 0..20 {
+        assert_eq!(station.form("/login", "", "code=11112222").status, 403);
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let chain = String::from_utf8(station.run(&["export", "--format", "jsonl", "--chain"]).stdout).unwrap();
+    assert_eq!(chain.lines().count(), rows.len(), "{chain}");
+    let verified = station.run(&["verify"]);
+    assert!(verified.status.success(), "{verified:?}");
 }
 
 #[test]

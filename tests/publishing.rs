@@ -270,11 +270,11 @@ fn mistakes_are_caught_before_the_villages_hear_them() {
     fs::write(editor.path("khac.key"), "không phải khóa").unwrap();
     refused(&["publish", &dir, "--key", &editor.text("khac.key"), "--out", &out], 1, "khac.key");
 
-    // Silence is published, with a word; an unreadable last list stops everything.
+    // What every station would refuse: nothing to hear. An unreadable last list stops everything.
     fs::write(editor.path("chien-dich/hieu.wav"), tone(8_000, 700, 0.0)).unwrap();
-    let output = loaxa(&args);
-    assert!(output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("im lặng"));
+    refused_with(&[], 1, "hieu: tệp âm thanh \"Nhạc hiệu\" im lặng");
+    fs::write(editor.path("chien-dich/hieu.wav"), tone(8_000, 700, 0.9)).unwrap();
+    editor.publish(&[]);
     fs::write(editor.path("out/playlist.json"), "{").unwrap();
     refused(&args, 1, "--serial");
 }

@@ -105,6 +105,7 @@ fn export(entries: &[(Entry, Wall)], device: &str, log_id: &str) -> (Vec<String>
         made_at: "2022-11-01T08:00:00.000+07:00".into(),
         log_id: log_id.into(),
         open_sessions: Vec::new(),
+        hash: String::new(),
     };
     (lines, summary)
 }
@@ -112,7 +113,7 @@ fn export(entries: &[(Entry, Wall)], device: &str, log_id: &str) -> (Vec<String>
 fn feed(gatherer: &mut Gatherer, file: &str, lines: &[String], summary: Option<&Summary>) {
     let mut feed = gatherer.begin(file, summary.is_some());
     lines.iter().for_each(|line| gatherer.take(&mut feed, line));
-    gatherer.end(feed, summary);
+    gatherer.end(feed, summary.map(|s| (s, true)));
 }
 
 fn now() -> Wall {

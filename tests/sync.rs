@@ -140,6 +140,7 @@ impl Station {
         let settings = Settings {
             first_after: Duration::from_secs(3600),
             between_files: Duration::from_millis(50),
+            resume_after: Duration::from_millis(10),
             ..Settings::default()
         };
         let wall = Mutex::new((wall("2022-10-01T12:00:00+07:00"), ClockState::Synced));

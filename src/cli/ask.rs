@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use clap::Args;
 use serde_json::Value;
 
@@ -77,8 +78,8 @@ pub struct SyncArguments {
     /// Dùng lại bản trước của nguồn này cho đến khi có bản mới hơn (go back to the list before)
     #[arg(long, value_name = "SOURCE")]
     rollback: Option<String>,
-    /// Người quay lại, ghi vào nhật ký (who, for the log)
-    #[arg(long, value_name = "NAME", requires = "rollback")]
+    /// Người làm, ghi vào nhật ký (who, for the log)
+    #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }
 
@@ -221,8 +222,54 @@ fn print_status(snapshot: &Value, station: &Station) {
             up: length_words(snapshot["uptime_s"].as_i64().unwrap_or(0) * 1000, language),
         })
     );
+    let today = snapshot["now"].as_str().and_then(|now| now.get(..10)?.parse().ok());
+    for campaign in snapshot["campaigns"].as_array().into_iter().flatten() {
+        print_campaign(campaign, today, station);
+    }
     for alarm in snapshot["alarms"].as_array().into_iter().flatten() {
         println!("{}", say(Text::AlarmLine { since: time(&alarm["since"]), text: text(&alarm["text"]) }));
+    }
+}
+
+/// Days shown of a campaign before and after today; `--json` has a month of both.
+const CAMPAIGN_DAYS: u64 = 7;
+
+/// How far a campaign is: a line a day, all topics together and each topic that asks for something or has something.
+fn print_campaign(campaign: &Value, today: Option<NaiveDate>, station: &Station) {
+    let Some(today) = today else { return };
+    let days: Vec<(NaiveDate, &Value)> = campaign["days"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|day| Some((day["date"].as_str()?.parse().ok()?, day)))
+        .filter(|(date, _): &(NaiveDate, _)| {
+            date.signed_duration_since(today).num_days().unsigned_abs() <= CAMPAIGN_DAYS
+        })
+        .collect();
+    if days.is_empty() {
+        return;
+    }
+    let say = |text: Text| text.say(station.language);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    println!("{}", say(Text::CampaignLine { title: text(&campaign["title"]), id: text(&campaign["id"]) }));
+    let number = |day: &Value, key: &str| day[key].as_u64().unwrap_or(0);
+    for (date, whole) in days.iter().filter(|(_, day)| day["topic"].is_null()) {
+        let shown = |day: &Value| {
+            let quota = day["quota"].as_u64().map_or_else(|| "-".to_owned(), |n| n.to_string());
+            format!("{}/{}/{quota}", number(day, "aired"), number(day, "planned"))
+        };
+        let topics: Vec<String> = days
+            .iter()
+            .filter(|(other, day)| other == date && day["topic"].is_string())
+            .filter(|(_, day)| number(day, "aired") + number(day, "planned") > 0 || day["quota"].is_u64())
+            .map(|(_, day)| {
+                let topic = text(&day["topic"]);
+                format!("{} {}", topic.rsplit('/').next().unwrap_or_default(), shown(day))
+            })
+            .collect();
+        let topics = if topics.is_empty() { String::new() } else { format!("  ({})", topics.join(", ")) };
+        let mark = if *date == today { "*" } else { " " };
+        println!("  {mark} {} {}{topics}", date.format("%d/%m/%Y"), shown(whole));
     }
 }
 
@@ -384,7 +431,7 @@ pub fn sync(context: &Context, arguments: &SyncArguments) -> Done {
         println!("{}", text.say(station.language));
         return Ok(ExitCode::SUCCESS);
     }
-    let done = request(&station, &Request::Sync, None)?;
+    let done = request(&station, &Request::Sync { by: arguments.by.clone() }, None)?;
     let rows = done.as_array().cloned().unwrap_or_default();
     if rows.is_empty() {
         println!("{}", Text::NoSources {}.say(station.language));

@@ -284,7 +284,7 @@ impl Demo {
         let start = Wall((now.0 + LEAD_MS) / SECOND_MS * SECOND_MS + SECOND_MS);
         self.write_local(Some(start))?;
         // It would notice by itself within two seconds; asking saves them.
-        let _ = ask(&self.dir.join("state"), &Request::Reload, Some(Duration::from_secs(5)));
+        let _ = ask(&self.dir.join("state"), &Request::Reload { by: None }, Some(Duration::from_secs(5)));
         Ok(start)
     }
 

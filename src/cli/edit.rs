@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 
 use clap::{Args, ValueEnum};
 
+use super::ask::SOON;
 use super::rehearsal::{Lists, programme_of};
 use super::station::{glance, survey, survey_of};
 use super::{Context, Done, Failure};
@@ -20,6 +21,7 @@ use crate::domain::playlist::SlotKind;
 use crate::domain::schedule::Walk;
 use crate::domain::text::{Text, reason_words, system_words};
 use crate::domain::time::{Clock, DAY_MS, Wall};
+use crate::edge::control::{Request, ask};
 
 /// Shown under `--help`.
 pub const EXAMPLE: &str =
@@ -46,6 +48,15 @@ pub struct Arguments {
     /// Không hỏi; vẫn không ghi tệp có lỗi (do not ask; a file with errors is not written all the same)
     #[arg(long)]
     yes: bool,
+    /// Người sửa, ghi vào nhật ký; không ghi thì lấy tên đăng nhập (who, for the log; else the login name)
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+/// Who changes the file, as far as the machine knows.
+fn login_name() -> Option<String> {
+    let named = |n: &&str| std::env::var(n).ok().filter(|v| !v.trim().is_empty());
+    ["SUDO_USER", "USER"].iter().find_map(named)
 }
 
 /// A folder of drafts nobody else may read, gone at the end.
@@ -75,6 +86,7 @@ struct Edit<'a> {
     context: &'a Context,
     language: Language,
     yes: bool,
+    by: Option<String>,
     /// The file itself, symbolic links followed.
     file: PathBuf,
     backup: PathBuf,
@@ -114,6 +126,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
         context,
         language,
         yes: arguments.yes,
+        by: arguments.by.clone().or_else(login_name),
         draft: drafts.0.join(name),
         drafts,
         backup,
@@ -360,6 +373,9 @@ impl Edit<'_> {
         }
         write_whole(&self.file, bytes).map_err(|e| cannot(&file, &e))?;
         println!("{}", self.say(Text::EditDone { file, backup }));
+        // A running daemon takes it at once, and writes down by whom it is; without one the next start finds it.
+        let state_dir = glance(self.context)?.dir;
+        let _ = ask(&state_dir, &Request::Reload { by: self.by.clone() }, Some(SOON));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -144,7 +144,7 @@ fn sign(file: &Path, log: &AiringLog, filter: &RowFilter, station: &Loaded) -> R
     let last = log.last_row().map_err(|e| say(e.text()))?;
     let of = |name: &str| last.as_ref().and_then(|r| r.body.get(name)?.as_str()).unwrap_or("-").to_owned();
     // By the chain's own summary when there is one: it is what the file holds.
-    let summary = super::verify::last_line(file).ok().flatten().and_then(|l| serde_json::from_str::<Summary>(&l).ok());
+    let summary = super::verify::last_line(file).ok().flatten().and_then(|l| Summary::read(&l));
     let (first, last_seq, head) = match summary {
         Some(s) => (s.first_seq, s.last_seq, s.head),
         None => {
@@ -183,7 +183,7 @@ pub(super) fn signature_of(file: &Path) -> PathBuf {
 /// Notes up to which row the log has been exported: what has been may be pruned when it is old. Only a file counts
 /// that goes on from the last one, so that nothing between two is lost.
 fn note_exported(context: &Context, file: &Path, log: &AiringLog, station: &Loaded) {
-    let summary = super::verify::last_line(file).ok().flatten().and_then(|l| serde_json::from_str::<Summary>(&l).ok());
+    let summary = super::verify::last_line(file).ok().flatten().and_then(|l| Summary::read(&l));
     let Some((first, last)) = summary.and_then(|s| Some((s.first_seq?, s.last_seq?))) else { return };
     let before = log.named(EXPORTED).ok().flatten().and_then(|v| v["seq"].as_u64()).unwrap_or(0);
     let begins = log.first_seq().unwrap_or(1);

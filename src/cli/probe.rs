@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::cli::{Done, Failure};
-use crate::edge::decoder::{self, Verdict};
+use crate::edge::decoder::{self, ClipError, Verdict};
+use crate::edge::fence;
 
 /// What to probe, and with how much.
 #[derive(clap::Args)]
@@ -25,6 +26,8 @@ pub struct Arguments {
 /// Prints one line of JSON: [`Verdict`].
 pub fn run(arguments: &Arguments) -> Done {
     let failed = |e: &dyn std::fmt::Display| Failure::Failed(e.to_string());
+    // Where memory runs out it is this process that goes, not the one that plays. Nothing is lost where that fails.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     for (resource, most) in [
         (Resource::As, arguments.memory_bytes),
         (Resource::Cpu, arguments.cpu_s),
@@ -38,10 +41,11 @@ pub fn run(arguments: &Arguments) -> Done {
     unsafe {
         libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32);
     }
-    let verdict = match decoder::measure(&arguments.file) {
-        Ok(measured) => Verdict::Measured(measured),
-        Err(why) => Verdict::Refused(why),
+    let verdict = match fence::shut_in() {
+        Ok(()) => decoder::measure(&arguments.file),
+        Err(e) => Err(ClipError::NoFence { why: e.to_string() }),
     };
+    let verdict = verdict.map_or_else(Verdict::Refused, Verdict::Measured);
     println!("{}", serde_json::to_string(&verdict).map_err(|e| failed(&e))?);
     Ok(ExitCode::SUCCESS)
 }

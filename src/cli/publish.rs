@@ -15,8 +15,9 @@ use crate::domain::document::{self, Value};
 use crate::domain::fields::{match_name, nearest};
 use crate::domain::findings::{Finding, Severity};
 use crate::domain::keyring::{Keyring, peek_version};
+use crate::domain::loudness::{self, TARGET_LUFS};
 use crate::domain::playlist::{Clip, Form, List, read_list};
-use crate::domain::publication::{self, Facts, Head, TARGET_LUFS};
+use crate::domain::publication::{self, Facts, Head};
 use crate::domain::signature::{self, Keys, LONGEST_LIFE_DAYS, Standing, ending_of};
 use crate::domain::text::{Text, length_words};
 use crate::domain::time::{Clock, DAY_MS, Wall, Zone, parse_duration_ms};
@@ -50,7 +51,7 @@ pub(super) struct Arguments {
     /// Thư mục keys.json đã đủ chữ ký của khóa gốc (folder of `loaxa keys`)
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// Thư mục công bố (folder to publish into)
+    /// Thư mục phát hành (folder to publish into)
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
     /// Danh sách có hiệu lực bao lâu, nhiều nhất 100 ngày (how long the list holds)
@@ -87,7 +88,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
             let text = arguments.expires.clone();
             Failure::Usage(say(Text::PublishLife { text, most: LONGEST_LIFE_DAYS }))
         })?;
-    if !(-40.0..=-8.0).contains(&arguments.loudness) {
+    if !(-40.0..=loudness::LOUDEST_LUFS).contains(&arguments.loudness) {
         return Err(Failure::Usage(say(Text::PublishLoudness { lufs: arguments.loudness.to_string() })));
     }
 
@@ -246,13 +247,11 @@ fn ready_clip(
     let (sha256, bytes) = published::hash_of(&from)
         .map_err(|e| Text::StoreIo { path: from.display().to_string(), cause: e.to_string() })?;
     let measured = measure(&from)?;
-    let (gain_db, warning) = publication::gain_db(
-        &clip.title,
-        measured.loudness_lufs,
-        measured.true_peak_db,
-        clip.gain_db,
-        arguments.loudness,
-    );
+    let (gain_db, warning) = publication::gain_db(&clip.title, measured.heard(), clip.gain_db, arguments.loudness);
+    // Every station would refuse the list for it.
+    if let Some(objection) = loudness::objection(&clip.title, measured.heard(), gain_db, loudness::PUBLISHED) {
+        return Err(objection);
+    }
     if let Some(warning) = warning {
         bar.suspend(|| eprintln!("{}: {}", clip.id, warning.say(context.language)));
     }

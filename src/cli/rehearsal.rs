@@ -12,7 +12,7 @@ use comfy_table::{Table, presets};
 
 use crate::cli::{Context, Done, Failure};
 use crate::daemon::clock::MachineClock;
-use crate::daemon::run::length_ms;
+use crate::daemon::run::measure;
 use crate::daemon::station::measure_local;
 use crate::daemon::sync::load_all;
 use crate::domain::airing::{Airing, Outcome};
@@ -104,7 +104,7 @@ pub fn programme_of(
         let memory = config.state.dir.join("local-clips.json");
         if list.clips.iter().any(|c| c.duration_ms.is_none()) {
             let memory = memory.exists().then_some(&*memory);
-            let audio = measure_local(&mut list, &folder, memory, &|path| length_ms(&clock, path));
+            let audio = measure_local(&mut list, &folder, memory, &|path| measure(&clock, path));
             for (_, _, text) in audio.troubles {
                 eprintln!("{}", text.say(language));
             }
@@ -174,7 +174,7 @@ fn from_file(
     }
     if form == Form::Handwritten && list.clips.iter().any(|c| c.duration_ms.is_none()) {
         let folder = file.parent().unwrap_or(std::path::Path::new("."));
-        let audio = measure_local(&mut list, folder, None, &|path| length_ms(clock, path));
+        let audio = measure_local(&mut list, folder, None, &|path| measure(clock, path));
         for (_, _, text) in audio.troubles {
             eprintln!("{}", text.say(language));
         }

@@ -304,15 +304,14 @@ fn one_file(path: &Path, gatherer: &mut Gatherer) -> io::Result<()> {
             gatherer.take(&mut feed, text);
         }
     }
-    gatherer.end(feed, summary.as_ref());
+    gatherer.end(feed, summary.as_ref().map(|(summary, unchanged)| (summary, *unchanged)));
     Ok(())
 }
 
-/// The last line of a file, when it is a summary.
-fn last_summary(path: &Path) -> io::Result<Option<Summary>> {
-    let line = super::verify::last_line(path)?;
-    let summary = line.and_then(|line| serde_json::from_str::<Summary>(&line).ok());
-    Ok(summary.filter(|s| s.row_type == "summary"))
+/// The last line of a file, when it is a summary, and whether it is as it was written.
+fn last_summary(path: &Path) -> io::Result<Option<(Summary, bool)>> {
+    let line = super::verify::last_line(path)?.unwrap_or_default();
+    Ok(Summary::read(&line).map(|summary| (summary, Summary::is_unchanged(&line))))
 }
 
 /// Writes the paper where it is wanted, and says on stderr what the paper itself says of its rows.

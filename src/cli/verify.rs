@@ -16,13 +16,13 @@ use sha2::{Digest, Sha256};
 use super::export::{Station, signature_of};
 use super::{Context, Done, Failure, fleet, progress};
 use crate::domain::airing::hex;
-use crate::domain::chain::{Break, Checker, Examined, Index, Rule, Verdict, examine};
+use crate::domain::chain::{Break, Checker, Examined, Index, Rule, Scratch, Verdict, examine};
 use crate::domain::config::Language;
 use crate::domain::heartbeat::Heard;
 use crate::domain::report::Summary;
 use crate::domain::text::Text;
 use crate::domain::time::{Wall, Zone};
-use crate::edge::airing_log::{AiringLog, FILE_NAME, LogError, RawRow};
+use crate::edge::airing_log::{AiringLog, FILE_NAME, Indexed, LogError, RawRow};
 
 /// What is verified.
 #[derive(clap::Args)]
@@ -50,8 +50,10 @@ pub(super) struct Arguments {
     station: Station,
 }
 
-/// Rows handed over at once.
-const BATCH: usize = 512;
+/// Rows handed over at once, at most.
+const BATCH: usize = 256;
+/// Bytes from which on a batch is handed over.
+const BATCH_BYTES: usize = 256 * 1024;
 /// Findings shown.
 const SHOWN: usize = 20;
 /// No row is longer; bytes.
@@ -165,18 +167,30 @@ impl Report {
     fn log(&mut self, dir: &Path) -> Result<(), Failure> {
         let language = self.language;
         let failed = |e: LogError| Failure::Failed(e.text().say(language));
-        let log = AiringLog::open_read_only(&dir.join(FILE_NAME)).map_err(failed)?;
+        let path = dir.join(FILE_NAME);
+        let beside = AiringLog::head_beside(&path);
+        let log = AiringLog::open_read_only(&path).map_err(failed)?;
         let head = log.head().map_err(failed)?;
         let bar = progress::bar(head.seq, 20_000, Text::VerifyProgress {}.say(self.language));
         let mut checker = Checker::of_a_log();
-        let read = examine_all(&mut checker, |send| {
-            log.for_each_raw::<Stop>(|row| {
-                if row.seq.is_multiple_of(1024) {
-                    bar.set_position(row.seq);
-                }
-                send(Piece::of(&row));
-                Ok(())
-            })
+        let mut said = Indexed::default();
+        // The file's pages are gone through meanwhile, over a connection of its own.
+        let (read, pages) = std::thread::scope(|scope| {
+            let pages = scope.spawn(|| {
+                let log = AiringLog::open_read_only(&path)?;
+                log.quick_check()
+            });
+            let read = examine_all(&mut checker, |send| {
+                log.for_each_raw::<Stop>(|row| {
+                    if row.seq.is_multiple_of(1024) {
+                        bar.set_position(row.seq);
+                    }
+                    said.row(&row);
+                    send(row.body, Some(&row));
+                    Ok(())
+                })
+            });
+            (read, pages.join())
         });
         bar.finish_and_clear();
         // Rows on a page that cannot be read any more: what could be read is judged, the rest is a finding.
@@ -190,10 +204,38 @@ impl Report {
             Ok(_) if checker.broken() > 0 => {}
             _ => checker.tail_is_cut(),
         }
+        // The note in a file of its own never leads.
+        if let Some((log_id, noted)) = beside
+            && log_id == log.log_id()
+            && checker.broken() == 0
+            && (Some(noted.seq) > checker.tally().last_seq
+                || log.hash_at(noted.seq).ok().flatten().is_some_and(|hash| hash != noted.head))
+        {
+            checker.tail_is_cut();
+        }
         let open: Vec<_> = log.sessions().map_err(failed)?.into_iter().map(|s| s.key).collect();
+        let rows_are_right = checker.broken() == 0;
         self.verdict(checker.finish(open.iter().map(String::as_str)));
-        match log.quick_check() {
-            Ok(found) => found.into_iter().for_each(|what| self.broken(Text::VerifyDatabase { what })),
+        match pages {
+            Ok(Ok(found)) => found.into_iter().for_each(|what| self.broken(Text::VerifyDatabase { what })),
+            Ok(Err(error)) => self.broken(Text::VerifyDatabase { what: error.to_string() }),
+            Err(_) => self.broken(Text::VerifyDatabase { what: "quick_check".into() }),
+        }
+        match log.indexed() {
+            // Where a row's own columns are wrong the indexes agree with neither.
+            Ok(found) if found == Some(said) || !rows_are_right => {}
+            Ok(_) => self.broken(Text::VerifyIndexes {}),
+            Err(error) => self.broken(Text::VerifyDatabase { what: error.to_string() }),
+        }
+        match log.side_is_right().and_then(|side| Ok((side == Some(true), log.form_is_right()?))) {
+            Ok((side, form)) => {
+                if !side {
+                    self.broken(Text::VerifySide {});
+                }
+                if !form {
+                    self.broken(Text::VerifyForm {});
+                }
+            }
             Err(error) => self.broken(Text::VerifyDatabase { what: error.to_string() }),
         }
         let intents = log.intents().map_err(|e| Failure::Failed(e.text().say(self.language)))?.len() as u64;
@@ -274,7 +316,7 @@ impl Report {
         let language = self.language;
         let failed = |e: LogError| Failure::Failed(e.text().say(language));
         let file = export.display().to_string();
-        let summary = last_line(export).ok().flatten().and_then(|line| serde_json::from_str::<Summary>(&line).ok());
+        let summary = last_line(export).ok().flatten().and_then(|line| Summary::read(&line));
         let known = summary.and_then(|s| Some((s.log_id, s.last_seq?, s.head?)));
         let Some((log_id, seq, head)) = known else {
             return Err(Failure::Failed(Text::VerifyNotAnExport { file }.say(language)));
@@ -339,36 +381,32 @@ impl Report {
         let cannot = |e: io::Error| {
             Failure::Failed(Text::VerifyCannotRead { file: shown.clone(), why: e.to_string() }.say(language))
         };
-        let summary = last_line(path).map_err(cannot)?.and_then(|line| serde_json::from_str::<Summary>(&line).ok());
-        let summary = summary.filter(|s| s.row_type == "summary");
+        let last = last_line(path).map_err(cannot)?.unwrap_or_default();
+        let summary = Summary::read(&last);
         let file = fs::File::open(path).map_err(cannot)?;
         let bytes = file.metadata().map_or(0, |m| m.len());
         let bar = progress::bar(bytes, 20 << 20, Text::VerifyProgress {}.say(self.language));
-        let mut lines = BufReader::with_capacity(256 * 1024, file);
-        let mut first = [0];
-        if lines.read(&mut first).map_err(cannot)? > 0 && first[0] != b'{' {
+        let mut lines = BufReader::with_capacity(128 * 1024, file);
+        if lines.fill_buf().map_err(cannot)?.first().is_some_and(|first| *first != b'{') {
             return Err(Failure::Failed(Text::VerifyNotAnExport { file: shown }.say(self.language)));
         }
-        let mut carry = first[..usize::from(bytes > 0)].to_vec();
         let mut checker = Checker::new(summary.is_some());
         let mut summaries = 0u64;
         let mut done = 0u64;
+        let mut line = Vec::new();
         examine_all(&mut checker, |send| -> Result<(), io::Error> {
             loop {
-                let mut line = std::mem::take(&mut carry);
-                let read = lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
-                if read == 0 && line.is_empty() {
+                line.clear();
+                if lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
                     return Ok(());
                 }
                 done += line.len() as u64;
                 bar.set_position(done);
-                if line.last() == Some(&b'\n') {
-                    line.pop();
-                }
-                if line.starts_with(b"{\"type\":\"summary\"") {
+                let row = line.strip_suffix(b"\n").unwrap_or(&line);
+                if row.starts_with(b"{\"type\":\"summary\"") {
                     summaries += 1;
                 } else {
-                    send(Piece { body: line, columns: None });
+                    send(row, None);
                 }
             }
         })
@@ -386,6 +424,7 @@ impl Report {
                     ("last_seq", summary.last_seq == tally.last_seq),
                     ("head", summary.head == tally.head.map(|h| hex(&h))),
                     ("summary", summaries == 1),
+                    ("hash", Summary::is_unchanged(&last)),
                 ];
                 for (field, _) in right.into_iter().filter(|(_, right)| !right) {
                     self.broken(Text::VerifySummary { field: field.into() });
@@ -482,53 +521,107 @@ impl From<LogError> for Stop {
     }
 }
 
-/// A row on its way to a thread that looks at it.
+/// Rows on their way to a thread that looks at them: their bytes in one piece, so that a row costs no memory of its own.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    rows: Vec<Piece>,
+}
+
+/// Where something stands in a batch's bytes.
+type Place = std::ops::Range<usize>;
+
 struct Piece {
-    body: Vec<u8>,
-    columns: Option<(u64, Option<Index<'static>>, Vec<u8>)>,
+    body: Place,
+    columns: Option<Columns>,
 }
 
-impl Piece {
-    fn of(row: &RawRow<'_>) -> Piece {
-        let own = |c: &std::borrow::Cow<'_, str>| std::borrow::Cow::Owned(c.to_string());
-        let index = row.index.as_ref().map(|i| Index {
-            row_type: own(&i.row_type),
-            airing_id: i.airing_id.as_ref().map(own),
-            event: i.event.as_ref().map(own),
-            planned_at_ms: i.planned_at_ms,
-            session_start_ms: i.session_start_ms,
+/// What the database keeps beside a row.
+struct Columns {
+    seq: u64,
+    /// Nothing stands for columns of a wrong type: no row agrees with it.
+    index: KeptIndex,
+    hash: Place,
+}
+
+/// An [`Index`] whose words stand in a batch's bytes.
+#[derive(Default)]
+struct KeptIndex {
+    row_type: Place,
+    airing_id: Option<Place>,
+    event: Option<Place>,
+    planned_at_ms: Option<i64>,
+    session_start_ms: Option<i64>,
+}
+
+impl Batch {
+    fn keep(&mut self, bytes: &[u8]) -> Place {
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        from..self.bytes.len()
+    }
+
+    fn push(&mut self, body: &[u8], row: Option<&RawRow<'_>>) {
+        let body = self.keep(body);
+        let columns = row.map(|row| Columns {
+            seq: row.seq,
+            index: row.index.as_ref().map_or_else(KeptIndex::default, |i| KeptIndex {
+                row_type: self.keep(i.row_type.as_bytes()),
+                airing_id: i.airing_id.as_ref().map(|id| self.keep(id.as_bytes())),
+                event: i.event.as_ref().map(|event| self.keep(event.as_bytes())),
+                planned_at_ms: i.planned_at_ms,
+                session_start_ms: i.session_start_ms,
+            }),
+            hash: self.keep(row.hash),
         });
-        Piece { body: row.body.to_vec(), columns: Some((row.seq, index, row.hash.to_vec())) }
+        self.rows.push(Piece { body, columns });
     }
 
-    fn examine(&self, scratch: &mut String) -> Examined {
+    fn is_full(&self) -> bool {
+        self.rows.len() == BATCH || self.bytes.len() >= BATCH_BYTES
+    }
+
+    fn examine(&self, scratch: &mut Scratch) -> Vec<Examined> {
         // Not UTF-8: no row, whatever it once was.
-        let text = std::str::from_utf8(&self.body).unwrap_or("");
-        let none =
-            Index { row_type: "".into(), airing_id: None, event: None, planned_at_ms: None, session_start_ms: None };
-        let columns =
-            self.columns.as_ref().map(|(seq, index, hash)| (*seq, index.as_ref().unwrap_or(&none), hash.as_slice()));
-        examine(text, columns, scratch)
+        let text = |place: &Place| std::str::from_utf8(&self.bytes[place.clone()]).unwrap_or("");
+        let examine = |piece: &Piece| {
+            let columns = piece.columns.as_ref().map(|columns| {
+                let kept = &columns.index;
+                let index = Index {
+                    row_type: text(&kept.row_type).into(),
+                    airing_id: kept.airing_id.as_ref().map(|p| text(p).into()),
+                    event: kept.event.as_ref().map(|p| text(p).into()),
+                    planned_at_ms: kept.planned_at_ms,
+                    session_start_ms: kept.session_start_ms,
+                };
+                (columns.seq, index, &self.bytes[columns.hash.clone()])
+            });
+            examine(text(&piece.body), columns.as_ref().map(|(seq, index, hash)| (*seq, index, *hash)), scratch)
+        };
+        self.rows.iter().map(examine).collect()
     }
 }
 
-/// Where batches go in and findings come out of a thread.
-type Worker = (SyncSender<Vec<Piece>>, Receiver<Vec<Examined>>);
+/// Where batches go in, and come out of a thread with what was found.
+type Worker = (SyncSender<Batch>, Receiver<(Batch, Vec<Examined>)>);
 
-/// Has every piece that `read` sends looked at on other threads, and hands what is found to the checker in the
-/// order of sending.
-fn examine_all<E>(checker: &mut Checker, read: impl FnOnce(&mut dyn FnMut(Piece)) -> Result<(), E>) -> Result<(), E> {
+/// Has every row that `read` sends looked at on other threads, and hands what is found to the checker in the order of
+/// sending.
+fn examine_all<E>(
+    checker: &mut Checker,
+    read: impl FnOnce(&mut dyn FnMut(&[u8], Option<&RawRow<'_>>)) -> Result<(), E>,
+) -> Result<(), E> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).clamp(1, 4);
     std::thread::scope(|scope| {
         let workers: Vec<Worker> = (0..threads)
             .map(|_| {
-                let (send, pieces) = sync_channel::<Vec<Piece>>(2);
+                let (send, batches) = sync_channel::<Batch>(2);
                 let (found, receive) = sync_channel(4);
                 scope.spawn(move || {
-                    let mut scratch = String::new();
-                    for batch in pieces {
-                        let examined: Vec<_> = batch.iter().map(|p| p.examine(&mut scratch)).collect();
-                        if found.send(examined).is_err() {
+                    let mut scratch = Scratch::default();
+                    for batch in batches {
+                        let examined = batch.examine(&mut scratch);
+                        if found.send((batch, examined)).is_err() {
                             return;
                         }
                     }
@@ -539,23 +632,27 @@ fn examine_all<E>(checker: &mut Checker, read: impl FnOnce(&mut dyn FnMut(Piece)
         // Which worker has the next result: batches go round.
         let mut under_way: VecDeque<usize> = VecDeque::new();
         let mut next = 0;
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Batch::default();
+        // Used again, so that memory stays what a few batches need.
+        let mut spare: Vec<Batch> = Vec::new();
         let take = |checker: &mut Checker, worker: usize| {
-            for row in workers[worker].1.recv().into_iter().flatten() {
-                checker.take(row);
-            }
+            let (mut batch, examined) = workers[worker].1.recv().unwrap_or_default();
+            examined.into_iter().for_each(|row| checker.take(row));
+            batch.bytes.clear();
+            batch.rows.clear();
+            batch
         };
-        let result = read(&mut |piece| {
-            batch.push(piece);
-            if batch.len() == BATCH {
-                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+        let result = read(&mut |body, row| {
+            batch.push(body, row);
+            if batch.is_full() {
+                let full = std::mem::replace(&mut batch, spare.pop().unwrap_or_default());
                 let _ = workers[next].0.send(full);
                 under_way.push_back(next);
                 next = (next + 1) % threads;
                 if under_way.len() > 2 * threads
                     && let Some(oldest) = under_way.pop_front()
                 {
-                    take(checker, oldest);
+                    spare.push(take(checker, oldest));
                 }
             }
         });

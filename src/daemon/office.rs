@@ -17,7 +17,7 @@ use crate::domain::text::Text;
 use crate::edge::airing_log::{AiringLog, FILE_NAME, LogError};
 use crate::edge::clip_store::ClipStore;
 use crate::edge::control::{Answer, Asked, Request};
-use crate::edge::page::view::{Disk, Office, Order, Ordered};
+use crate::edge::page::view::{Disk, Knock, Office, Order, Ordered};
 
 /// A report that is not made in so long is given up.
 const REPORT_TIME: Duration = Duration::from_secs(120);
@@ -47,6 +47,8 @@ pub struct Counter {
     pub ask: Box<dyn Fn(Asked) + Send + Sync>,
     /// Says whether the page listens.
     pub tell: Box<dyn Fn(Option<Text>) + Send + Sync>,
+    /// Says who came in, was refused or left.
+    pub knock: Box<dyn Fn(Knock) + Send + Sync>,
 }
 
 impl Counter {
@@ -68,16 +70,12 @@ impl From<LogError> for Trouble {
 
 impl Office for Counter {
     fn order(&self, order: Order, by: &str) -> Ordered {
-        let name = by;
         let by = Some(by.to_owned());
         let request = match order {
             Order::Stop { until, but_emergency, why } => Request::Stop { until, for_ms: None, but_emergency, by, why },
             Order::Resume => Request::Resume { by },
             Order::Play(clip) => Request::Play { clip, wait: false, by },
-            Order::Sync => {
-                tracing::info!("page: {name} asks for new lists");
-                Request::Sync
-            }
+            Order::Sync => Request::Sync { by },
         };
         let (reply, answer) = oneshot::channel();
         (self.ask)(Asked { request, reply });
@@ -110,12 +108,12 @@ impl Office for Counter {
     }
 
     /// By a child of this program: a year's report takes memory and time that the daemon must not spend.
-    fn report(&self, arguments: &[String]) -> Result<Vec<u8>, String> {
+    fn made(&self, language: Language, arguments: &[String]) -> Result<Vec<u8>, String> {
         let program = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut child = Command::new(program)
             .arg("--config")
             .arg(&self.config)
-            .args(["--lang", "vi", "report"])
+            .args(["--lang", if language == Language::En { "en" } else { "vi" }])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -154,5 +152,9 @@ impl Office for Counter {
 
     fn listening(&self, trouble: Option<Text>) {
         (self.tell)(trouble);
+    }
+
+    fn at_the_door(&self, knock: Knock) {
+        (self.knock)(knock);
     }
 }

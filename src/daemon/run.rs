@@ -23,7 +23,9 @@ use crate::daemon::office::{Counter, Shelf};
 use crate::daemon::station::{
     LocalAudio, Look, Survey, folder_of, glance, hold_approvals, keep_in_force, kept_in, measure_local, survey,
 };
-use crate::daemon::status::{Alarms, Brief, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus};
+use crate::daemon::status::{
+    Alarms, Brief, CampaignDay, CampaignStatus, LogStatus, OutputStatus, Snapshot, SourceBrief, State, StoreStatus,
+};
 use crate::daemon::sync::{self, KeysInForce, Stored, SyncEvent, Syncing, load_all};
 use crate::domain::airing::{Airing, Entry, EventKind, Outcome, Reason, SessionRow, Write, hex, unhex32};
 use crate::domain::config::{Config, Language};
@@ -52,17 +54,18 @@ use crate::edge::decoder::{self, Decoder};
 use crate::edge::device_key::DeviceKey;
 use crate::edge::memory;
 use crate::edge::page::door::Door;
-use crate::edge::page::view::{Above, Contact, View};
+use crate::edge::page::view::{Above, Contact, Knock, View};
 use crate::edge::page::{Page, Place};
 use crate::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use crate::edge::systemd;
+use crate::edge::written::{Watched, Written};
 
 /// The loop looks at files, alarms and the watchdog so often.
 const TICK: Duration = Duration::from_secs(1);
 /// Config and list are looked at so often.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(250);
 /// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
-const STILL: u32 = 2;
+const STILL: u32 = 4;
 /// After so many looks what only start-up needed is given back.
 const START_IS_OVER_TICKS: u64 = 5;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
@@ -75,6 +78,8 @@ const LAST_FLUSH: Duration = Duration::from_secs(5);
 const VOUCH_WITHIN_MS: i64 = 60_000;
 /// A source not heard of for so long is an alarm, milliseconds.
 const NO_CONTACT_MS: i64 = 24 * HOUR_MS;
+/// Codes typed while none is open are written down so often, nanoseconds: nobody fills a log with them.
+const STRAY_TRIES_EVERY_NS: i64 = 600 * 1_000_000_000;
 /// Quotas are looked at so many days ahead.
 const QUOTA_AHEAD_DAYS: u32 = 31;
 /// A list that expires so soon is an alarm, milliseconds.
@@ -128,7 +133,20 @@ enum Message {
     Format(String, Format),
     Reloaded(Box<Result<Reloaded, Vec<String>>>),
     Synced(oneshot::Sender<Answer>, Vec<(Arc<str>, sync::Answer)>),
+    /// A clip from above is no longer there.
+    ClipGone,
     PageListens(Option<Text>),
+    Recalled(quota::History),
+    AtTheDoor(Knock),
+}
+
+/// Audio behind rows.
+#[derive(Default)]
+struct Kept {
+    /// By SHA-256, when it last aired.
+    last: HashMap<String, Wall>,
+    /// Whether the rows from before the start have been read. Until then all audio is kept.
+    recalled: bool,
 }
 
 struct Reloaded {
@@ -183,24 +201,35 @@ struct Daemon {
     files_seen: Vec<(PathBuf, Option<(u64, std::time::SystemTime)>)>,
     files_changed: bool,
     files_still: u32,
+    written: Written,
     reloading: bool,
     ticks: u64,
     last_line: String,
     /// The day on which `short` was found.
     short_on: Option<chrono::NaiveDate>,
+    /// The day on which the log's pages were looked over.
+    looked_over_on: Option<chrono::NaiveDate>,
     /// The day on which old rows were looked for.
     pruned_on: Option<chrono::NaiveDate>,
     /// Campaigns that cannot reach their quota.
     short: Vec<quota::Short>,
+    /// What is planned of campaigns from today on.
+    planned: quota::Counts,
+    /// What the log says of campaigns in the month before.
+    history: quota::History,
     protected: Arc<Mutex<HashSet<String>>>,
-    /// Audio behind rows, and when it last aired: kept for as long as the config says.
-    aired: Arc<Mutex<HashMap<String, Wall>>>,
+    /// Audio behind rows: kept for as long as the config says.
+    aired: Arc<Mutex<Kept>>,
     heartbeat: Arc<Mutex<Heartbeat>>,
     latest: Arc<sync::Latest>,
     /// Versions of `keys.json` that the log has a row of, by source.
     keys_noted: HashMap<Arc<str>, u64>,
     page: Option<Page>,
     door: Arc<Door>,
+    /// Codes typed while none was open that no row tells of yet, and when one last did, nanoseconds of boot time.
+    stray_tries: (u64, Option<i64>),
+    /// Who asked for the files to be read again.
+    reload_by: Option<String>,
     shelf: Arc<Mutex<Arc<Shelf>>>,
     boot_id: String,
     /// What the log knows of when the clock was last right.
@@ -271,26 +300,19 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// Decodes a clip whole in a limited child of this program.
-fn measure(clock: &dyn Clock, path: &Path) -> Result<decoder::Measured, Text> {
+pub fn measure(clock: &dyn Clock, path: &Path) -> Result<Measured, Text> {
     let program = std::env::current_exe().unwrap_or_else(|_| "loaxa".into());
-    decoder::measure_in_child(&program, path, decoder::Limits::default(), clock).map_err(|e| e.text())
+    let m = decoder::measure_in_child(&program, path, decoder::Limits::default(), clock).map_err(|e| e.text())?;
+    Ok(Measured {
+        duration_ms: i64::try_from(m.duration_ms).unwrap_or(i64::MAX),
+        loudness_lufs: m.loudness_lufs,
+        true_peak_db: m.true_peak_db,
+    })
 }
 
-/// Admission of a clip to the store: it decodes to its end.
+/// Admission of a clip to the store: it decodes to its end. What was found the store judges.
 pub fn admit(clock: Arc<dyn Clock>) -> impl Fn(&Path) -> Result<Measured, Text> + Send + Sync + 'static {
-    move |path| {
-        let m = measure(&*clock, path)?;
-        Ok(Measured {
-            duration_ms: i64::try_from(m.duration_ms).unwrap_or(i64::MAX),
-            loudness_lufs: m.loudness_lufs,
-            true_peak_db: m.true_peak_db,
-        })
-    }
-}
-
-/// Length of a clip in milliseconds, found by decoding it whole in a limited child.
-pub fn length_ms(clock: &dyn Clock, path: &Path) -> Result<i64, Text> {
-    measure(clock, path).map(|m| i64::try_from(m.duration_ms).unwrap_or(i64::MAX))
+    move |path| measure(&*clock, path)
 }
 
 /// Takes the state folder's lock: held by the daemon, or by a command that writes while no daemon runs.
@@ -321,8 +343,6 @@ struct LastRun {
     /// The head of the log's id, and when something last aired.
     log_id: Option<String>,
     last_aired: Option<String>,
-    /// Audio behind rows, and since when it is.
-    aired: HashMap<String, Wall>,
     past: Option<Past>,
     manual_count: u64,
     own_since: Option<(String, Wall)>,
@@ -330,7 +350,7 @@ struct LastRun {
     right: Option<Right>,
 }
 
-fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms: i64) -> Result<LastRun, LogError> {
+fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<LastRun, LogError> {
     let last_row = log.last_row()?;
     let own_since = log
         .named("own_list")?
@@ -361,7 +381,6 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall, keep_aired_ms
         latest: sync::latest_of(log.latest_lists()?),
         log_id: Some(log.log_id().to_owned()),
         last_aired: log.last_aired()?,
-        aired: log.aired_since(now + -keep_aired_ms)?,
         past,
         manual_count: log.manual_count()?,
         own_since,
@@ -409,7 +428,7 @@ impl Daemon {
         let now = clock.now();
         let path = state_dir.join(FILE_NAME);
         let known = |log: AiringLog| {
-            let last = last_run(&log, &boot_id, zone, now.wall(), keep_aired_ms(&config))?;
+            let last = last_run(&log, &boot_id, zone, now.wall())?;
             Ok((log, last))
         };
         let opened = AiringLog::open(&path, identity.clone(), shared_clock.clone()).and_then(known);
@@ -433,6 +452,7 @@ impl Daemon {
             }
         };
         let head = log.as_ref().and_then(|l| l.head().ok());
+        let large = AiringLog::is_large(&path);
         clock.raise_floor(last.floor);
         if let Some(right) = last.right {
             clock.remember(right);
@@ -527,14 +547,18 @@ impl Daemon {
             files_seen: Vec::new(),
             files_changed: false,
             files_still: 0,
+            written: Written::default(),
             reloading: false,
             ticks: 0,
             last_line: String::new(),
             short_on: None,
             pruned_on: None,
+            looked_over_on: (!large).then(|| zone.date(now.wall())),
             short: Vec::new(),
+            planned: quota::Counts::default(),
+            history: quota::History::default(),
             protected: Arc::new(Mutex::new(HashSet::new())),
-            aired: Arc::new(Mutex::new(last.aired)),
+            aired: Arc::new(Mutex::new(Kept::default())),
             heartbeat: Arc::new(Mutex::new(Heartbeat { last: last.last_aired, ..sync::introduction(&config) })),
             keys_noted: (last.latest.iter())
                 .filter_map(|(name, latest)| Some((name.strip_suffix(KEYS)?.into(), latest.serial)))
@@ -543,6 +567,8 @@ impl Daemon {
             log_id: last.log_id,
             page: None,
             door: Arc::new(Door::new(&config.state.dir, shared_clock.clone())),
+            stray_tries: (0, None),
+            reload_by: None,
             shelf: Arc::default(),
             boot_id,
             right_noted: None,
@@ -552,6 +578,9 @@ impl Daemon {
             options,
         };
         daemon.files_seen = daemon.look_at_files();
+        // What changed since it was read is seen in a moment.
+        let differs = |path: &Path, read: &[u8]| fs::read(path).is_ok_and(|bytes| bytes != read);
+        daemon.files_changed = refused.is_none() && loaded.sheets.iter().any(|s| differs(&s.path, &s.bytes));
         daemon.set_gate();
         daemon.step(Event::Note(daemon.start_row(&loaded)));
         if before.is_some() {
@@ -612,8 +641,10 @@ impl Daemon {
         let (keep_ms, keep_clock) = (keep_aired_ms(&self.config), self.clock.clone());
         let keep = move |sha: &str| {
             let is_fresh = |at: &Wall| *at + keep_ms > keep_clock.now().wall();
-            protected.lock().unwrap_or_else(PoisonError::into_inner).contains(sha)
-                || aired.lock().unwrap_or_else(PoisonError::into_inner).get(sha).is_some_and(is_fresh)
+            protected.lock().unwrap_or_else(PoisonError::into_inner).contains(sha) || {
+                let aired = aired.lock().unwrap_or_else(PoisonError::into_inner);
+                !aired.recalled || aired.last.get(sha).is_some_and(is_fresh)
+            }
         };
         self.beat();
         let surroundings = sync::Surroundings {
@@ -662,6 +693,7 @@ impl Daemon {
             return;
         };
         systemd::ready();
+        self.recall();
         tracing::info!("{}", Text::DaemonReady { station: self.config.station.name.clone() }.say(self.language));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -676,7 +708,7 @@ impl Daemon {
                 () = tokio::time::sleep(Duration::from_nanos(wait_ns)) => self.step(Event::Tick),
                 _ = tick.tick() => self.tick(),
                 _ = look.tick() => self.watch_files(),
-                _ = hup.recv() => self.reload(),
+                _ = hup.recv() => self.reload(None),
                 _ = term.recv() => break,
                 _ = int.recv() => break,
             }
@@ -703,7 +735,7 @@ impl Daemon {
         self.page = None;
         self.clear("page_failing");
         let Some(place) = place else { return };
-        let (ask, tell) = (self.tx.clone(), self.tx.clone());
+        let (ask, tell, knock) = (self.tx.clone(), self.tx.clone(), self.tx.clone());
         let office = Counter {
             state_dir: self.state_dir.clone(),
             store: self.store.clone(),
@@ -714,6 +746,9 @@ impl Daemon {
             }),
             tell: Box::new(move |trouble| {
                 let _ = tell.send(Message::PageListens(trouble));
+            }),
+            knock: Box::new(move |what| {
+                let _ = knock.send(Message::AtTheDoor(what));
             }),
         };
         match Page::start(place, Arc::new(office), self.door.clone(), self.clock.clone()) {
@@ -843,6 +878,10 @@ impl Daemon {
     }
 
     fn recorded(&mut self, airing: &Airing) {
+        if let (Some(campaign), Some(at)) = (&airing.campaign_id, Wall::parse_rfc3339(&airing.planned_at)) {
+            let of = (campaign.as_str(), airing.topic_id.as_deref());
+            self.history.add(of, self.zone.date(at), airing.outcome, &airing.output);
+        }
         if airing.outcome == Outcome::Aired {
             let last = airing.started_at.as_ref().unwrap_or(&airing.planned_at).clone();
             self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).last = Some(last);
@@ -851,7 +890,7 @@ impl Daemon {
             && let Some(sha256) = &airing.clip_sha256
         {
             let mut aired = self.aired.lock().unwrap_or_else(PoisonError::into_inner);
-            aired.insert(sha256.clone(), self.clock.now().wall());
+            aired.last.insert(sha256.clone(), self.clock.now().wall());
         }
         let title = airing.title.as_deref().or(airing.slot_name.as_deref()).unwrap_or_default();
         let reason = airing.reason.map_or("", Reason::key);
@@ -906,6 +945,7 @@ impl Daemon {
                 self.step(Event::HookWorks);
             }
             Message::Hook(false, Ok(())) => {}
+            Message::Recalled(history) => self.history.join(history),
             Message::Hook(on, Err(text)) => {
                 tracing::error!("{}", text.say(self.language));
                 self.alarm("hook_failed", text);
@@ -917,12 +957,15 @@ impl Daemon {
                 self.asked(asked);
                 self.show_page();
             }
+            Message::AtTheDoor(knock) => self.at_the_door(knock),
             Message::PageListens(None) => self.clear("page_failing"),
             Message::PageListens(Some(text)) => self.alarm("page_failing", text),
             Message::Format(session, format) => {
                 self.formats.insert(session, format);
             }
             Message::Reloaded(result) => self.reloaded(*result),
+            // Fetched again at once; whoever waits for the answer is nobody.
+            Message::ClipGone => drop(self.syncing.as_ref().map(Syncing::sync_now)),
             Message::Synced(reply, answers) => {
                 let _ = reply.send(self.sync_answer(&answers));
             }
@@ -938,6 +981,10 @@ impl Daemon {
                 return;
             }
             SpeakerEvent::Opened { name, rate, channels } => {
+                // Ahead of the first sound, never under one that comes back.
+                if self.playout.stage().voice.is_none() {
+                    memory::give_back_code();
+                }
                 tracing::info!("{name}: {rate} Hz, {channels}");
                 return;
             }
@@ -967,6 +1014,9 @@ impl Daemon {
                 }
                 Refusal::Bad(text) => {
                     tracing::error!("{}", text.say(self.language));
+                    if let Text::ClipChanged { path } = &text {
+                        self.drop_altered(PathBuf::from(path));
+                    }
                     self.alarm("clip_bad", text);
                     Report::Refused { airing_id: airing, reason: Reason::ClipBad }
                 }
@@ -1102,6 +1152,56 @@ impl Daemon {
         }
     }
 
+    /// A clip from above that was altered on the card is thrown away, so that the sync fetches it again.
+    fn drop_altered(&self, path: PathBuf) {
+        let (store, tx, language) = (self.store.clone(), self.tx.clone(), self.language);
+        let look = move || match store.drop_altered(&path) {
+            Ok(true) => drop(tx.send(Message::ClipGone)),
+            Ok(false) => {}
+            Err(error) => tracing::error!("{}", error.text(language).say(language)),
+        };
+        if let Err(error) = std::thread::Builder::new().name("look".into()).spawn(look) {
+            tracing::error!("look: {error}");
+        }
+    }
+
+    /// Reads what the log says of the months before the start, off the loop: for a start nobody waits for it.
+    fn recall(&self) {
+        let (path, seq, zone) = (self.state_dir.join(FILE_NAME), self.log_head.0, self.zone);
+        let (now, aired, tx) = (self.clock.now().wall(), self.aired.clone(), self.tx.clone());
+        let (kept_since, counted_since) =
+            (now + -keep_aired_ms(&self.config), now + -i64::from(QUOTA_AHEAD_DAYS) * DAY_MS);
+        let read = move || {
+            let mut last = HashMap::new();
+            let mut history = quota::History::default();
+            let read = AiringLog::open_read_only(&path).and_then(|log| {
+                last = log.aired_since(kept_since)?;
+                log.each_airing_since(counted_since, seq, |at, row| {
+                    if let (Some(campaign), Some(outcome), Some(output)) =
+                        (row.text("campaign_id"), row.outcome(), row.text("output"))
+                    {
+                        let topic = row.text("topic_id");
+                        history.add((&campaign, topic.as_deref()), zone.date(at), outcome, &output);
+                    }
+                })
+            });
+            if let Err(error) = read {
+                tracing::warn!("{error}");
+            }
+            let mut aired = aired.lock().unwrap_or_else(PoisonError::into_inner);
+            for (sha256, at) in last {
+                let known = aired.last.entry(sha256).or_insert(at);
+                *known = at.max(*known);
+            }
+            aired.recalled = true;
+            drop(aired);
+            let _ = tx.send(Message::Recalled(history));
+        };
+        if let Err(error) = std::thread::Builder::new().name("recall".into()).stack_size(256 * 1024).spawn(read) {
+            tracing::error!("recall: {error}");
+        }
+    }
+
     fn programme_changed(&mut self) {
         self.short_on = None;
         let now = self.clock.now().wall();
@@ -1197,7 +1297,7 @@ fn own_list(loaded: &Survey, clock: &MachineClock) -> (Option<List>, LocalAudio)
         return (None, LocalAudio::default());
     };
     let memory = config.state.dir.join("local-clips.json");
-    let mut audio = measure_local(&mut list, &folder, Some(&memory), &|path| length_ms(clock, path));
+    let mut audio = measure_local(&mut list, &folder, Some(&memory), &|path| measure(clock, path));
     let held = hold_approvals(&mut list, &config.state.dir.join("approvals.json"));
     held.into_iter().for_each(|text| audio.troubles.push(("".into(), Reason::NotApproved, text)));
     (Some(list), audio)
@@ -1218,7 +1318,7 @@ fn own_list_before(
     }
     let mut list = read_list(&bytes, Form::Local).value?;
     let memory = state_dir.join("local-clips.json");
-    measure_local(&mut list, &loaded.clips_dir()?, Some(&memory), &|path| length_ms(clock, path));
+    measure_local(&mut list, &loaded.clips_dir()?, Some(&memory), &|path| measure(clock, path));
     Some(OwnList { list: Arc::new(list), since: *since })
 }
 

@@ -15,11 +15,12 @@ use crate::domain::airing::{Reason, hex};
 use crate::domain::config::{Config, Language, read_config};
 use crate::domain::document::{self, Node, Value};
 use crate::domain::findings::{FileRole, Finding, LineIndex, Severity};
+use crate::domain::loudness;
 use crate::domain::playlist::{Form, LOCAL, List, Span, read_list};
 use crate::domain::station::check_station;
 use crate::domain::text::{Text, system_words};
 use crate::domain::time::Zone;
-use crate::edge::clip_store::{ClipStore, Generation, hash_file};
+use crate::edge::clip_store::{ClipStore, Generation, Measured, hash_file};
 use crate::edge::folder;
 
 /// A file that was read, for quoting from it.
@@ -381,7 +382,7 @@ struct Known {
     bytes: u64,
     modified_ns: u64,
     sha256: String,
-    duration_ms: i64,
+    sound: Measured,
 }
 
 /// The audio of the commune's own clips.
@@ -402,12 +403,12 @@ impl LocalAudio {
 
 /// Finds and measures the audio of a local list and writes hash and length into it. What was measured before and has
 /// not changed since is taken from `memory`, a file in the state folder; without one, everything is measured.
-/// `measure` decodes a file whole and answers its length in milliseconds.
+/// `measure` decodes a file whole. One that is silent, or too loud with its `gain_db`, cannot be played either.
 pub fn measure_local(
     list: &mut List,
     folder: &Path,
     memory: Option<&Path>,
-    measure: &dyn Fn(&Path) -> Result<i64, Text>,
+    measure: &dyn Fn(&Path) -> Result<Measured, Text>,
 ) -> LocalAudio {
     let mut known: HashMap<String, Known> =
         memory.and_then(|m| fs::read(m).ok()).and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
@@ -416,11 +417,18 @@ pub fn measure_local(
     for clip in &mut list.clips {
         let Some(file) = clip.file.clone() else { continue };
         let path = folder::find(folder, &file).ok().flatten().unwrap_or_else(|| folder.join(&file));
-        match measured(&path, &file, &mut known, measure) {
+        let fit = |found: Known| {
+            let shown = path.display().to_string();
+            match loudness::objection(&shown, found.sound.heard(), clip.gain_db, loudness::OWN) {
+                Some(text) => Err((Reason::ClipBad, text)),
+                None => Ok(found),
+            }
+        };
+        match measured(&path, &file, &mut known, measure).and_then(fit) {
             Ok(found) => {
                 clip.sha256 = Some(Arc::from(found.sha256.as_str()));
                 clip.bytes = Some(found.bytes);
-                clip.duration_ms = Some(found.duration_ms);
+                clip.duration_ms = Some(found.sound.duration_ms);
                 audio.files.insert(clip.id.clone(), path);
             }
             Err((reason, text)) => {
@@ -445,7 +453,7 @@ fn measured(
     path: &Path,
     file: &str,
     known: &mut HashMap<String, Known>,
-    measure: &dyn Fn(&Path) -> Result<i64, Text>,
+    measure: &dyn Fn(&Path) -> Result<Measured, Text>,
 ) -> Result<Known, (Reason, Text)> {
     let missing = |error: std::io::Error| {
         let text = Text::FileUnreadable { file: path.display().to_string(), cause: error.to_string() };
@@ -461,8 +469,8 @@ fn measured(
         return Ok(k.clone());
     }
     let sha256 = hash_file(path).map_err(missing)?;
-    let duration_ms = measure(path).map_err(|text| (Reason::ClipBad, text))?;
-    let found = Known { bytes: meta.len(), modified_ns, sha256, duration_ms };
+    let sound = measure(path).map_err(|text| (Reason::ClipBad, text))?;
+    let found = Known { bytes: meta.len(), modified_ns, sha256, sound };
     known.insert(file.to_owned(), found.clone());
     Ok(found)
 }

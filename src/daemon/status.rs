@@ -110,6 +110,32 @@ pub struct StoreStatus {
     pub quota_bytes: u64,
 }
 
+/// How far a campaign is on one day.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CampaignDay {
+    /// The day, `YYYY-MM-DD`.
+    pub date: String,
+    /// `SOURCE/ID`; none: all topics together.
+    pub topic: Option<String>,
+    /// Aired whole, to an output that counts.
+    pub aired: u32,
+    /// In the plan.
+    pub planned: u32,
+    /// Asked for.
+    pub quota: Option<u32>,
+}
+
+/// A campaign in the snapshot.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CampaignStatus {
+    /// `SOURCE/ID`
+    pub id: String,
+    /// Its name for people.
+    pub title: String,
+    /// Its days within a month before and after today: all topics together, then each topic.
+    pub days: Vec<CampaignDay>,
+}
+
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AlarmBrief {
@@ -142,6 +168,8 @@ pub struct Snapshot {
     pub log: LogStatus,
     /// The store.
     pub store: StoreStatus,
+    /// Campaigns with days in the month before or the month to come.
+    pub campaigns: Vec<CampaignStatus>,
     /// Campaigns that cannot reach their quota on days of the month to come.
     pub short: Vec<crate::domain::quota::Short>,
     /// What is wrong.

@@ -2,11 +2,13 @@
 //!
 //! One thread per source, so that a server that stalls holds up nobody else; none of them ever touches what plays.
 //! A source is asked every `poll` (10 % earlier or later, so that 120 stations do not come in one second); while it
-//! fails, after 30 s, then twice as long each time up to 30 min. The list is asked for with the tag of the last
+//! fails, after 30 s, then twice as long each time up to 30 min. A transfer whose line breaks goes on where it broke
+//! after a second, for as long as each try brings something. The list is asked for with the tag of the last
 //! one, but once a day as a whole, whatever the server says about it.
 //!
 //! [`Intake`] is the way in for signed bytes from anywhere, a server or a USB stick: the checks are the same.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
@@ -32,6 +34,8 @@ use crate::edge::published::SignedKeys;
 
 /// The longest pause between two questions for an urgent list that fail.
 const URGENT_BACKOFF_TO: Duration = Duration::from_secs(5 * 60);
+/// Bytes that make it worth while to go on at once when the line broke.
+const WORTH_A_TRY: u64 = 16 * 1024;
 /// The urgent list's file, beside the list.
 const URGENT_LIST: &str = crate::edge::published::URGENT_LIST;
 /// The keys' file, beside the list.
@@ -324,6 +328,10 @@ impl Intake<'_> {
         for wanted in &needed {
             self.bring(wanted, fetch)?;
         }
+        // Those a commune may take, where they are there already: what an older list said of them need not hold.
+        for wanted in signature::spare(&fresh.list).iter().filter(|w| self.store.has(w)) {
+            self.store.check_admitted(wanted, self.admit)?;
+        }
         let now = self.clock.now();
         self.store.switch(&Incoming {
             source: &self.key(),
@@ -516,6 +524,10 @@ pub struct Settings {
     pub backoff_from: Duration,
     /// Longest wait after failures.
     pub backoff_to: Duration,
+    /// Wait before a transfer goes on whose line broke, twice as long after each try that brought nothing.
+    pub resume_after: Duration,
+    /// So many tries that bring nothing, one after the other, before the line counts as dead.
+    pub fruitless_most: u32,
     /// Longest a server may ask to be left alone.
     pub retry_after_most: Duration,
     /// Longest time with nothing but "not modified".
@@ -534,6 +546,8 @@ impl Default for Settings {
             first_after: Duration::from_secs(3),
             backoff_from: Duration::from_secs(30),
             backoff_to: Duration::from_secs(30 * 60),
+            resume_after: Duration::from_secs(1),
+            fruitless_most: 3,
             retry_after_most: Duration::from_secs(6 * 3600),
             whole_every_ms: DAY_MS,
             between_files: Duration::from_secs(3),
@@ -675,6 +689,7 @@ impl Syncing {
                 whole_at_ns: None,
                 refused: None,
                 said: None,
+                moved: Cell::new(false),
             };
             std::thread::Builder::new()
                 .name(format!("sync-{}", key_of(&source.id, urgent)))
@@ -880,6 +895,8 @@ struct SourceThread {
     refused: Option<(String, Text, i64)>,
     /// The last sentence told, and when.
     said: Option<(Text, i64)>,
+    /// Whether the check under way has brought anything of a clip.
+    moved: Cell<bool>,
 }
 
 impl SourceThread {
@@ -892,7 +909,9 @@ impl SourceThread {
             if self.stopped() {
                 return;
             }
-            failures = if matches!(answer, Answer::Failed(_)) || self.absent { failures + 1 } else { 0 };
+            // A bad line that brings something each time is no dead one: it is not left alone for longer and longer.
+            let before = if self.moved.replace(false) { 0 } else { failures };
+            failures = if matches!(answer, Answer::Failed(_)) || self.absent { before + 1 } else { 0 };
             // Nothing urgent is what everybody expects, and whether the source answers its list tells.
             let worth = !self.urgent || matches!(answer, Answer::New(_) | Answer::Refused(_));
             for waiting in asking.into_iter().filter(|_| worth) {
@@ -1359,7 +1378,27 @@ impl SourceThread {
             }
         };
         let mut sink = Filling { part, stop: &self.shared.stop, told: &mut told };
-        Ok(self.fetcher.file(&url, wanted.bytes, &mut sink).map(|_| ())?)
+        let (mut furthest, mut fruitless) = (sink.have(), 0);
+        loop {
+            let error = match self.fetcher.file(&url, wanted.bytes, &mut sink) {
+                Ok(_) => {
+                    self.moved.set(true);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            // A mobile link that breaks every few seconds: go on where it broke, for as long as that leads somewhere.
+            fruitless += 1;
+            if sink.have() >= furthest + WORTH_A_TRY {
+                furthest = sink.have();
+                fruitless = 0;
+                self.moved.set(true);
+            }
+            if !error.is_broken_line() || fruitless >= self.settings.fruitless_most || self.stopped() {
+                return Err(error.into());
+            }
+            self.sleep(self.settings.resume_after.saturating_mul(1 << fruitless).mul_f64(0.5 + chance()));
+        }
     }
 
     fn with_intake<T>(&self, keys: &Keys, run: impl FnOnce(&Intake) -> T) -> T {

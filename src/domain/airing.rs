@@ -343,6 +343,10 @@ pub enum EventKind {
     Prune,
     /// Something a person wrote down. It proves nothing.
     Note,
+    /// A code for the station page was shown, opened it or did not, or what it had opened was closed.
+    Login,
+    /// A person asked the sources for new lists.
+    Sync,
 }
 
 /// An event as a row.

@@ -53,7 +53,8 @@ impl<'a> Row<'a> {
 
     /// The value of a key when it is a time.
     pub fn time(&self, key: &str) -> Option<Wall> {
-        Wall::parse_rfc3339(&self.text(key)?)
+        let text = self.text(key)?;
+        written_time(text.as_bytes()).or_else(|| Wall::parse_rfc3339(&text))
     }
 
     /// The value of a key when it is 32 bytes in lower-case hexadecimal.
@@ -82,14 +83,99 @@ impl<'a> Row<'a> {
     /// SHA-256(prev_hash bytes || canonical JSON of the row without `hash`), from the text itself. `scratch` is
     /// reused from row to row. Equal to [`crate::domain::airing::hash_of`] on the row parsed. None when a key
     /// stands twice.
-    pub fn recomputed_hash(&self, prev_hash: &[u8; 32], scratch: &mut String) -> Option<[u8; 32]> {
-        scratch.clear();
-        write_object(self.fields.clone(), Some("hash"), scratch)?;
+    pub fn recomputed_hash(&self, prev_hash: &[u8; 32], scratch: &mut Scratch) -> Option<[u8; 32]> {
+        let Scratch { text, order } = scratch;
+        text.clear();
+        // Rows of one type have their keys in one order: the sorting of the last row mostly fits.
+        let fits = order.len() == self.fields.len()
+            && order.windows(2).all(|w| self.fields[w[0]].0 < self.fields[w[1]].0)
+            && !self.fields.iter().any(|(k, _)| k.contains('\\'));
+        if fits {
+            text.push('{');
+            for (key, value) in order.iter().map(|i| self.fields[*i]).filter(|(k, _)| *k != "hash") {
+                if text.len() > 1 {
+                    text.push(',');
+                }
+                text.push('"');
+                text.push_str(key);
+                text.push_str("\":");
+                write_value(value, text)?;
+            }
+            text.push('}');
+        } else {
+            write_object(self.fields.clone(), Some("hash"), text)?;
+            order.clear();
+            order.extend(0..self.fields.len());
+            order.sort_unstable_by_key(|i| self.fields[*i].0);
+        }
         let mut hasher = Sha256::new();
         hasher.update(prev_hash);
-        hasher.update(scratch.as_bytes());
+        hasher.update(text.as_bytes());
         Some(hasher.finalize().into())
     }
+}
+
+/// What is reused from row to row while hashes are recomputed.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    text: String,
+    /// The places of the last row's keys, sorted.
+    order: Vec<usize>,
+}
+
+/// A time in the one form that rows use, `2022-10-05T05:35:35.000+07:00`, without the general reader. None for any
+/// other form, and for what is no time.
+fn written_time(text: &[u8]) -> Option<Wall> {
+    let text: &[u8; 29] = text.try_into().ok()?;
+    let number = |at: usize, n: usize| {
+        text[at..at + n].iter().try_fold(0i64, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0')))
+    };
+    for (at, mark) in [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (26, b':')] {
+        if text[at] != mark {
+            return None;
+        }
+    }
+    let east = match text[23] {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    let (hour, minute, second, ms) = (number(11, 2)?, number(14, 2)?, number(17, 2)?, number(20, 3)?);
+    let (off_hour, off_minute) = (number(24, 2)?, number(27, 2)?);
+    // Ends of months and leap seconds are left to the general reader.
+    let plain = (1..=12).contains(&month) && (1..=28).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    if !plain || off_hour > 23 || off_minute > 59 {
+        return None;
+    }
+    // Days since 1970 in the Gregorian calendar, years beginning in March.
+    let (year, shifted) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days =
+        365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * shifted + 2) / 5 + day
+            - 719_469;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - east * (off_hour * 3_600 + off_minute * 60);
+    Some(Wall(seconds * 1_000 + ms))
+}
+
+/// How many bytes at the beginning of `bytes` are neither a quote nor a backslash nor a control character. None when
+/// all are.
+fn plain_run(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Eight at a time: a byte that is nought after the XOR, or under 0x20, sets its highest bit. What borrows from a
+    // lower byte comes after one that is meant, so the first is right.
+    let less = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (i, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        let met =
+            less(word ^ (ONES * u64::from(b'"')), 1) | less(word ^ (ONES * u64::from(b'\\')), 1) | less(word, 0x20);
+        if met != 0 {
+            return Some(i * 8 + met.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20))?;
+    Some(bytes.len() - rest.len() + at)
 }
 
 /// The canonical form of a text that [`Row::parse`] accepts: keys sorted at every depth. None when it does not,
@@ -260,8 +346,7 @@ impl<'a> Scan<'a> {
         self.eat(b'"')?;
         loop {
             // Most of a row is plain text: run over it.
-            let plain = bytes[self.at..].iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20))?;
-            self.at += plain;
+            self.at += plain_run(&bytes[self.at..])?;
             match bytes[self.at] {
                 b'"' => {
                     self.at += 1;
@@ -373,14 +458,58 @@ pub struct Break {
 }
 
 /// A 128-bit stand-in for an id, so that a million of them fit into memory.
-type Mark = u128;
+type Mark = [u64; 2];
 
 /// The stand-in of an id.
 fn mark(id: &str) -> Mark {
     let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
-    let mut first = [0; 16];
-    first.copy_from_slice(&digest[..16]);
-    u128::from_le_bytes(first)
+    let word = |at: usize| digest[at..at + 8].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    [word(0), word(8)]
+}
+
+/// An airing: its session's stand-in and its place in it. An id that does not end in a number stands for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    session: Mark,
+    position: u64,
+}
+
+impl Place {
+    fn of(id: &str) -> Place {
+        let number = |text: &str| {
+            let canonical = !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+            text.parse().ok().filter(|_| canonical)
+        };
+        match id.rsplit_once('/').and_then(|(session, n)| Some((session, number(n)?))) {
+            Some((session, position)) => Place { session: mark(session), position },
+            None => Place { session: mark(id), position: 0 },
+        }
+    }
+}
+
+/// The airings that have their row. A session's are bits of a word, so a million need a few megabytes.
+#[derive(Default)]
+struct Seen(HashMap<Mark, u64>);
+
+impl Seen {
+    fn at(place: &Place) -> (Mark, u64) {
+        let [high, low] = place.session;
+        ([high, low.wrapping_add(place.position / 64)], 1 << (place.position % 64))
+    }
+
+    fn contains(&self, place: &Place) -> bool {
+        let (word, bit) = Seen::at(place);
+        self.0.get(&word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    /// Whether it is new.
+    fn insert(&mut self, place: &Place) -> bool {
+        let (word, bit) = Seen::at(place);
+        let bits = self.0.entry(word).or_default();
+        let new = *bits & bit == 0;
+        *bits |= bit;
+        new
+    }
 }
 
 /// What one row says, looked at by itself.
@@ -404,8 +533,8 @@ impl Examined {
 
 #[derive(Debug)]
 enum Content {
-    Airing { id: Mark, planned_at: Option<Wall>, clip: Option<Mark> },
-    Session(Vec<(Mark, Mark, Option<Wall>, Option<Mark>)>),
+    Airing { id: Place, planned_at: Option<Wall>, clip: Option<Mark> },
+    Session(Vec<(Place, Option<Wall>, Option<Mark>)>),
     Repair(Lost),
     Prune(Pruned),
     Event,
@@ -440,7 +569,7 @@ struct Pruned {
 
 /// Looks at one row by itself: reads it, recomputes its hash from the hash before that it names, compares the
 /// columns kept beside it and its own figures.
-pub fn examine(text: &str, columns: Option<(u64, &Index<'_>, &[u8])>, scratch: &mut String) -> Examined {
+pub fn examine(text: &str, columns: Option<(u64, &Index<'_>, &[u8])>, scratch: &mut Scratch) -> Examined {
     let unreadable = Examined {
         seq: columns.map(|(seq, ..)| seq),
         prev_hash: None,
@@ -467,8 +596,8 @@ pub fn examine(text: &str, columns: Option<(u64, &Index<'_>, &[u8])>, scratch: &
     let content = match &*index.row_type {
         "airing" => match &index.airing_id {
             Some(id) => Content::Airing {
-                id: mark(id),
-                planned_at: row.time("planned_at"),
+                id: Place::of(id),
+                planned_at: index.planned_at_ms.map(Wall),
                 clip: row.text("clip_sha256").map(|s| mark(&s)),
             },
             None => Content::Nothing,
@@ -478,9 +607,8 @@ pub fn examine(text: &str, columns: Option<(u64, &Index<'_>, &[u8])>, scratch: &
                 items
                     .iter()
                     .map(|i| {
-                        let session = i.airing_id.rsplit_once('/').map_or(&*i.airing_id, |(s, _)| s);
                         let clip = i.clip_sha256.as_deref().map(mark);
-                        (mark(&i.airing_id), mark(session), Wall::parse_rfc3339(&i.planned_at), clip)
+                        (Place::of(&i.airing_id), Wall::parse_rfc3339(&i.planned_at), clip)
                     })
                     .collect(),
             ),
@@ -551,13 +679,12 @@ pub struct Tally {
 struct Awaited {
     session_seq: u64,
     item: usize,
-    session: Mark,
     planned_at: Option<Wall>,
     clip: Option<Mark>,
 }
 
-/// Holds the rules that go from row to row. Its memory grows by a few bytes an airing (that none comes twice)
-/// and by the items whose outcome is still to come.
+/// Holds the rules that go from row to row. Its memory grows by some bytes a session (that no airing comes
+/// twice) and by the items whose outcome is still to come.
 pub struct Checker {
     whole: bool,
     from_start: bool,
@@ -566,8 +693,8 @@ pub struct Checker {
     tally: Tally,
     log_id: Option<Mark>,
     prev: Option<[u8; 32]>,
-    seen: HashSet<Mark>,
-    awaited: HashMap<Mark, Awaited>,
+    seen: Seen,
+    awaited: HashMap<Place, Awaited>,
     lost: Vec<Lost>,
     /// Numbers that lack between two rows: from, to.
     holes: Vec<(u64, u64)>,
@@ -586,7 +713,7 @@ impl Checker {
             tally: Tally::default(),
             log_id: None,
             prev: None,
-            seen: HashSet::new(),
+            seen: Seen::default(),
             awaited: HashMap::new(),
             lost: Vec::new(),
             holes: Vec::new(),
@@ -641,7 +768,7 @@ impl Checker {
         match row.content {
             Content::Airing { id, planned_at, clip } => {
                 self.tally.airings += 1;
-                if !self.seen.insert(id) {
+                if !self.seen.insert(&id) {
                     rule = rule.or(Some(Rule::Twice));
                 }
                 if let Some(plan) = self.awaited.remove(&id)
@@ -653,10 +780,9 @@ impl Checker {
             Content::Session(items) => {
                 self.tally.sessions += 1;
                 self.tally.items += items.len() as u64;
-                for (i, (id, session, planned_at, clip)) in items.into_iter().enumerate() {
+                for (i, (id, planned_at, clip)) in items.into_iter().enumerate() {
                     if self.whole && !self.seen.contains(&id) {
-                        let awaited = Awaited { session_seq: seq, item: i + 1, session, planned_at, clip };
-                        self.awaited.insert(id, awaited);
+                        self.awaited.insert(id, Awaited { session_seq: seq, item: i + 1, planned_at, clip });
                     }
                 }
             }
@@ -734,8 +860,8 @@ impl Checker {
             }
         }
         let open: HashSet<Mark> = open.into_iter().map(mark).collect();
-        let mut missing: Vec<Awaited> = self.awaited.drain().map(|(_, a)| a).collect();
-        missing.retain(|a| !open.contains(&a.session));
+        let missing = self.awaited.drain().filter(|(place, _)| !open.contains(&place.session));
+        let mut missing: Vec<Awaited> = missing.map(|(_, a)| a).collect();
         missing.sort_unstable_by_key(|a| (a.planned_at, a.session_seq, a.item));
         let mut lost = std::mem::take(&mut self.lost);
         missing.retain(|a| {
@@ -805,7 +931,26 @@ mod tests {
             let row = Row::parse(&text).unwrap();
             let mut without = map.clone();
             without.shift_remove("hash");
-            prop_assert_eq!(row.recomputed_hash(&[7; 32], &mut String::new()), Some(hash_of(&without, &[7; 32])));
+                        let mut scratch = Scratch::default();
+            // The second time by the order that the first has left.
+            for _ in 0..2 {
+                prop_assert_eq!(row.recomputed_hash(&[7; 32], &mut scratch), Some(hash_of(&without, &[7; 32])));
+            }
+        }
+
+        #[test]
+        fn a_written_time_is_read_like_any_other(ms in 0i64..4_102_444_800_000, east in -14i64..14) {
+            let zone = chrono::FixedOffset::east_opt(east as i32 * 3_600 + 1_800).unwrap();
+            let text = chrono::DateTime::from_timestamp_millis(ms).unwrap().with_timezone(&zone);
+            let text = text.format("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+            prop_assert!(matches!(written_time(text.as_bytes()), Some(Wall(t)) if t == ms) || text[8..10] > *"28");
+            prop_assert_eq!(Wall::parse_rfc3339(&text), Some(Wall(ms)));
+        }
+
+        #[test]
+        fn plain_text_is_run_over_up_to_what_ends_it(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let plainly = bytes.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20));
+            prop_assert_eq!(plain_run(&bytes), plainly);
         }
 
         #[test]
@@ -845,7 +990,7 @@ mod tests {
 
     #[test]
     fn a_missing_outcome_is_excused_only_by_an_open_session_or_a_row_that_tells_of_the_loss() {
-        let item = |n: i64| (mark(&format!("local/sang/t/{n}")), mark("local/sang/t"), Some(Wall(n)), None);
+        let item = |n: i64| (Place::of(&format!("local/sang/t/{n}")), Some(Wall(n)), None);
         let row = |seq, content| Examined {
             seq: Some(seq),
             prev_hash: Some([0; 32]),
@@ -857,7 +1002,10 @@ mod tests {
         let run = |lost: Option<Lost>, open: &[&str]| {
             let mut checker = Checker::new(true);
             checker.take(row(1, Content::Session(vec![item(1), item(2), item(3)])));
-            checker.take(row(2, Content::Airing { id: mark("local/sang/t/1"), planned_at: Some(Wall(1)), clip: None }));
+            checker.take(row(
+                2,
+                Content::Airing { id: Place::of("local/sang/t/1"), planned_at: Some(Wall(1)), clip: None },
+            ));
             if let Some(lost) = lost {
                 checker.take(row(3, Content::Repair(lost)));
             }

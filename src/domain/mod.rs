@@ -9,6 +9,7 @@ pub mod fields;
 pub mod findings;
 pub mod heartbeat;
 pub mod keyring;
+pub mod loudness;
 pub mod playlist;
 pub mod playout;
 pub mod publication;

@@ -4,17 +4,15 @@
 use serde_json::{Map, Number, Value as Json};
 
 use crate::domain::document::{Node, Table, Value};
+use crate::domain::loudness::{HIGHEST_PEAK_DB, Heard, LOUDEST_LUFS};
 use crate::domain::text::Text;
 use crate::domain::time::{Wall, Zone};
 
-/// The loudness announcements are brought to, in LUFS.
-pub const TARGET_LUFS: f64 = -16.0;
-/// The highest true peak after that, in dBTP.
-pub const HIGHEST_PEAK_DB: f64 = -1.0;
-/// A recording whose true peak stays below this, in dBTP, cannot be heard.
-const SILENT_PEAK_DB: f64 = -60.0;
 /// The most a clip is raised or lowered, in dB: beyond it a recording is not quiet but broken.
 const MOST_GAIN_DB: f64 = 20.0;
+
+/// The least `gain_db` that a list may hold; the most is [`MOST_GAIN_DB`].
+const LEAST_GAIN_DB: f64 = -60.0;
 
 /// What publishing adds to one clip.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,45 +105,40 @@ fn real(n: f64) -> Json {
 
 /// The gain for a clip in dB, rounded to a tenth, and what an editor should know of it.
 ///
-/// `loudness_lufs` and `true_peak_db` are what was measured, none when there is nothing to hear; `own_db` is the
-/// clip's own `gain_db`, which adds to the measured one. The peak limit holds for the sum.
-pub fn gain_db(
-    title: &str,
-    loudness_lufs: Option<f64>,
-    true_peak_db: Option<f64>,
-    own_db: f64,
-    target_lufs: f64,
-) -> (f64, Option<Text>) {
-    let tenth = |db: f64| (db * 10.0).round() / 10.0;
+/// `own_db` is the clip's own `gain_db`, which adds to the measured one. The limits of peak and loudness hold for the
+/// sum, so that no station refuses the clip for either; one that cannot be heard it refuses
+/// ([`crate::domain::loudness::objection`]).
+pub fn gain_db(title: &str, heard: Heard, own_db: f64, target_lufs: f64) -> (f64, Option<Text>) {
     let title = title.to_owned();
-    let true_peak_db = true_peak_db.filter(|peak| *peak > SILENT_PEAK_DB);
-    let (Some(loudness), Some(peak)) = (loudness_lufs, true_peak_db) else {
-        // Too short or too quiet to have a loudness: only what cannot be heard at all is worth a word.
-        let warning = true_peak_db.is_none().then_some(Text::ClipSilent { title });
-        let most = true_peak_db.map_or(f64::INFINITY, |peak| HIGHEST_PEAK_DB - peak);
-        return (tenth(own_db.min(most)), warning);
+    // Downward, so that rounding does not pass a limit.
+    let tenth_down = |db: f64| (db * 10.0 + 1e-6).floor() / 10.0;
+    let Some(peak) = heard.true_peak_db.filter(|_| !heard.is_silent()) else { return (0.0, None) };
+    let by_peak = tenth_down(HIGHEST_PEAK_DB - peak);
+    let Some(loudness) = heard.loudness_lufs else {
+        // Too short to have a loudness.
+        return (((own_db * 10.0).round() / 10.0).min(by_peak), None);
     };
+    let by_loudness = tenth_down(LOUDEST_LUFS - loudness);
     let wanted = target_lufs - loudness;
-    let measured = wanted.clamp(-MOST_GAIN_DB, MOST_GAIN_DB);
-    if wanted > MOST_GAIN_DB {
-        let lufs = format!("{loudness:.0}");
-        return (tenth((measured + own_db).min(HIGHEST_PEAK_DB - peak)), Some(Text::ClipTooQuiet { title, lufs }));
-    }
-    let most = HIGHEST_PEAK_DB - peak;
-    if measured + own_db > most {
-        // Downward, so that rounding does not pass the peak.
-        let limited = (most * 10.0).floor() / 10.0;
-        let short = measured + own_db - limited;
-        let warning = (short > 3.0).then(|| Text::ClipPeaks { title, short: format!("{short:.1}") });
-        return (limited, warning);
-    }
-    (tenth(measured + own_db), None)
+    let asked = ((wanted.clamp(-MOST_GAIN_DB, MOST_GAIN_DB) + own_db) * 10.0).round() / 10.0;
+    let asked = asked.clamp(LEAST_GAIN_DB, MOST_GAIN_DB);
+    let gain = asked.min(by_peak).min(by_loudness).max(LEAST_GAIN_DB);
+    let short = asked - gain;
+    let warning = if wanted > MOST_GAIN_DB {
+        Some(Text::ClipTooQuiet { title, lufs: format!("{loudness:.0}") })
+    } else if short > 0.0 && by_loudness < by_peak {
+        Some(Text::ClipHeldLoudest { title, most: format!("{LOUDEST_LUFS:.0}") })
+    } else {
+        (short > 3.0).then(|| Text::ClipPeaks { title, short: format!("{short:.1}") })
+    };
+    (gain, warning)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::document::read_toml;
+    use crate::domain::loudness::{PUBLISHED, TARGET_LUFS, objection};
     use crate::domain::playlist::{Form, read_list};
 
     fn head() -> Head {
@@ -210,8 +203,8 @@ mod tests {
 
     #[test]
     fn loudness_comes_to_the_target_and_peaks_stay_below() {
-        let gain = |loudness, peak, own| {
-            let (db, warning) = gain_db("x", loudness, peak, own, TARGET_LUFS);
+        let gain = |loudness_lufs, true_peak_db, own| {
+            let (db, warning) = gain_db("x", Heard { loudness_lufs, true_peak_db }, own, TARGET_LUFS);
             (db, warning.map(|w| w.name()))
         };
         assert_eq!(gain(Some(-23.04), Some(-9.0), 0.0), (7.0, None));
@@ -221,8 +214,24 @@ mod tests {
         assert_eq!(gain(Some(-20.0), Some(-3.13), 0.0), (2.1, None));
         assert_eq!(gain(Some(-30.0), Some(-3.0), 0.0), (2.0, Some("ClipPeaks")));
         assert_eq!(gain(Some(-60.0), Some(-40.0), 0.0), (20.0, Some("ClipTooQuiet")));
-        assert_eq!(gain(None, None, 0.0), (0.0, Some("ClipSilent")));
-        assert_eq!(gain(None, Some(-70.0), 0.0), (0.0, Some("ClipSilent")));
         assert_eq!(gain(None, Some(-6.0), 0.0), (0.0, None));
+        assert_eq!(gain(None, Some(-6.0), 9.0), (5.0, None));
+        // An own gain does not pass the loudest there is.
+        assert_eq!(gain(Some(-20.0), Some(-17.0), 10.0), (12.0, Some("ClipHeldLoudest")));
+    }
+
+    /// What publishing makes of a clip no station refuses, whatever was recorded, asked for and rounded.
+    #[test]
+    fn what_is_published_is_never_refused() {
+        for loudness in (-700..60).step_by(7).map(|n| Some(f64::from(n) / 10.0 + 0.04)).chain([None]) {
+            for peak in (-599..80).step_by(13).map(|n| f64::from(n) / 10.0 + 0.05) {
+                let heard = Heard { loudness_lufs: loudness, true_peak_db: Some(peak) };
+                for (own, target) in [(0.0, -16.0), (0.05, -8.0), (20.0, -8.0), (-30.0, -40.0), (12.34, -23.0)] {
+                    let (gain, _) = gain_db("x", heard, own, target);
+                    assert_eq!(objection("x", heard, gain, PUBLISHED), None, "{heard:?} {own} {target}: {gain}");
+                    assert!(peak + gain <= HIGHEST_PEAK_DB + 0.001, "{heard:?} {gain}");
+                }
+            }
+        }
     }
 }

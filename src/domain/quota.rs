@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use crate::domain::airing::{Airing, Outcome, Reason};
 use crate::domain::playlist::SlotKind;
 use crate::domain::report::campaign::CampaignFacts;
+use crate::domain::report::output_counts;
 use crate::domain::schedule::{InForce, Planned, Programme, Walk};
 use crate::domain::text::Text;
 use crate::domain::time::{Wall, Zone, next_day};
@@ -29,6 +30,46 @@ impl Counts {
         match topic {
             None => day.values().sum(),
             Some(topic) => day.iter().filter(|(t, _)| t.as_deref() == Some(topic)).map(|(_, n)| n).sum(),
+        }
+    }
+}
+
+/// What the log says of campaigns, day by day: what was planned, and what of it was aired to an output that counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Airings with a row, but for those that a rule or a person forbade.
+    pub planned: Counts,
+    /// Aired whole.
+    pub aired: Counts,
+}
+
+impl History {
+    /// Takes a row in.
+    pub fn add(&mut self, (campaign, topic): (&str, Option<&str>), date: NaiveDate, outcome: Outcome, output: &str) {
+        if outcome != Outcome::Blocked {
+            self.planned.add(campaign, date, topic);
+        }
+        if outcome == Outcome::Aired && output_counts(output, false) {
+            self.aired.add(campaign, date, topic);
+        }
+    }
+
+    /// Takes in what another part of the log says.
+    pub fn join(&mut self, other: History) {
+        for (counts, others) in [(&mut self.planned, other.planned), (&mut self.aired, other.aired)] {
+            for (day, topics) in others.0 {
+                let known = counts.0.entry(day).or_default();
+                for (topic, n) in topics {
+                    *known.entry(topic).or_default() += n;
+                }
+            }
+        }
+    }
+
+    /// Days before this one are of no more use.
+    pub fn forget_before(&mut self, date: NaiveDate) {
+        for counts in [&mut self.planned, &mut self.aired] {
+            counts.0.retain(|(_, day), _| *day >= date);
         }
     }
 }
@@ -199,10 +240,99 @@ pub fn days_ahead(facts: &[CampaignFacts], today: NaiveDate, most: u32) -> Optio
     (from <= last).then(|| (from, to.min(last)))
 }
 
+/// How far a campaign is on each of its days within so many before and after today: past days by what the log says
+/// was planned, the others by the plan.
+pub fn standing_about(
+    facts: &CampaignFacts,
+    ahead: &Counts,
+    history: &History,
+    today: NaiveDate,
+    most: u32,
+) -> Vec<Standing> {
+    let days = chrono::Days::new(u64::from(most));
+    let first = today.checked_sub_days(days).unwrap_or(today);
+    let last = today.checked_add_days(days).unwrap_or(today);
+    let yesterday = today.pred_opt().unwrap_or(today);
+    let mut out = standing(facts, &history.planned, &history.aired, (first, yesterday));
+    out.extend(standing(facts, ahead, &history.aired, (today, last)));
+    out
+}
+
+/// What is planned of dated campaigns from today on, at most so many days, and where that falls short of a quota.
+pub fn ahead(programme: &Arc<Programme>, facts: &[CampaignFacts], today: NaiveDate, most: u32) -> (Counts, Vec<Short>) {
+    let last = today.checked_add_days(chrono::Days::new(u64::from(most))).unwrap_or(today);
+    let days = facts.iter().filter_map(|f| Some((f.from?.max(today), f.to?.min(last))));
+    let Some((from, to)) = days.filter(|(from, to)| from <= to).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {
+        return Default::default();
+    };
+    let zone = programme.zone;
+    let planned = planned(programme, zone.midnight(from), zone.midnight(next_day(to)));
+    let short = short(facts, &planned, (from, to));
+    (planned, short)
+}
+
 /// [`short`] over [`days_ahead`], with the programme's own plan.
 pub fn short_ahead(programme: &Arc<Programme>, facts: &[CampaignFacts], today: NaiveDate, most: u32) -> Vec<Short> {
     let Some((from, to)) = days_ahead(facts, today, most) else { return Vec::new() };
     let zone = programme.zone;
     let planned = planned(programme, zone.midnight(from), zone.midnight(next_day(to)));
     short(facts, &planned, (from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn history_counts_what_was_heard_and_what_was_not_forbidden() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let first = day("2022-10-05");
+        let mut history = History::default();
+        let rows = [
+            (Some("tinh/CD1"), Outcome::Aired, "default"),
+            (Some("tinh/CD1"), Outcome::Partial, "default"),
+            (Some("tinh/CD2"), Outcome::Blocked, "default"),
+            (None, Outcome::Aired, "null"),
+            (None, Outcome::Aired, "wav:thu.wav"),
+        ];
+        for (topic, outcome, output) in rows {
+            history.add(("tinh/cds", topic), first, outcome, output);
+        }
+        let of = |history: &History, topic| {
+            let on = |counts: &Counts| counts.on("tinh/cds", first, topic);
+            (on(&history.aired), on(&history.planned))
+        };
+        assert_eq!(of(&history, None), (1, 4));
+        assert_eq!(of(&history, Some("tinh/CD1")), (1, 2));
+        assert_eq!(of(&history, Some("tinh/CD2")), (0, 0));
+        let facts = CampaignFacts {
+            id: "tinh/cds".into(),
+            title: "Chuyển đổi số".into(),
+            doc_number: None,
+            doc_date: None,
+            from: Some(day("2022-10-01")),
+            to: Some(day("2022-10-10")),
+            min_per_day: Some(2),
+            topics: Vec::new(),
+            listed: true,
+        };
+        let mut ahead = Counts::default();
+        ahead.add("tinh/cds", day("2022-10-06"), None);
+        // Past days by the rows, today and later by the plan.
+        let days = standing_about(&facts, &ahead, &history, day("2022-10-06"), 2);
+        let days: Vec<_> = days.iter().map(|s| (s.date.to_string(), s.aired, s.planned, s.quota)).collect();
+        let is = |date: &str, aired, planned| (date.to_owned(), aired, planned, Some(2));
+        assert_eq!(
+            days,
+            [
+                is("2022-10-04", 0, 0),
+                is("2022-10-05", 1, 4),
+                is("2022-10-06", 0, 1),
+                is("2022-10-07", 0, 0),
+                is("2022-10-08", 0, 0)
+            ]
+        );
+        history.forget_before(day("2022-10-06"));
+        assert_eq!(history, History::default());
+    }
 }

@@ -7,8 +7,8 @@ use std::io;
 
 use serde_json::json;
 
-use crate::domain::airing::{Airing, Outcome, hex, legal};
-use crate::domain::chain::Row;
+use crate::domain::airing::{Airing, Outcome, hash_of, hex, legal};
+use crate::domain::chain::{Row, Scratch};
 use crate::domain::config::Language;
 use crate::domain::playlist::{ClipKind, Priority};
 use crate::domain::text::{Text, clip_kind_words, outcome_word, priority_words, reason_words};
@@ -321,12 +321,27 @@ pub struct Summary {
     /// Sessions that were not over (`slot_source/slot/session start`): their items may lack an outcome.
     #[serde(default)]
     pub open_sessions: Vec<String>,
+    /// Hash of this line, made as a row's: the line hangs on `head` as the next row would.
+    #[serde(default)]
+    pub hash: String,
 }
 
 impl Summary {
     /// A summary in the order of its fields.
     pub fn line(&self) -> String {
         json!(self).to_string()
+    }
+
+    /// Reads a line; none when it is no summary.
+    pub fn read(line: &str) -> Option<Summary> {
+        serde_json::from_str::<Summary>(line).ok().filter(|s| s.row_type == "summary")
+    }
+
+    /// Whether the line is the very one that was written.
+    pub fn is_unchanged(line: &str) -> bool {
+        let Some(row) = Row::parse(line) else { return false };
+        let head = row.hash("head").unwrap_or_default();
+        row.hash("hash").is_some_and(|hash| row.recomputed_hash(&head, &mut Scratch::default()) == Some(hash))
     }
 }
 
@@ -350,7 +365,7 @@ impl Counted {
 
     /// The summary of what was counted.
     pub fn summary(self, made_at: String, log_id: &str, open_sessions: Vec<String>) -> Summary {
-        Summary {
+        let mut summary = Summary {
             row_type: "summary".into(),
             count: self.count,
             first_seq: self.first,
@@ -359,7 +374,13 @@ impl Counted {
             made_at,
             log_id: log_id.to_owned(),
             open_sessions,
+            hash: String::new(),
+        };
+        if let serde_json::Value::Object(mut line) = json!(summary) {
+            line.shift_remove("hash");
+            summary.hash = hex(&hash_of(&line, &self.head.unwrap_or_default()));
         }
+        summary
     }
 }
 

@@ -530,7 +530,7 @@ fn read(verified: &Verified, source: &str, station: &str, urgent: bool) -> Resul
 }
 
 /// A clip as it has to be fetched and stored: hash and size are known, the address is tame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     /// The clip's id, for sentences.
     pub id: String,
@@ -544,6 +544,8 @@ pub struct Wanted {
     pub bytes: u64,
     /// Length of the sound in milliseconds, as signed.
     pub duration_ms: i64,
+    /// Its gain in dB, as signed; of several clips with one file the greatest.
+    pub gain_db: f64,
     /// Where the file is, relative to the list.
     pub url: String,
 }
@@ -568,6 +570,7 @@ impl Wanted {
             ending: ending_of(&url)?,
             bytes: clip.bytes.filter(|b| *b > 0)?,
             duration_ms: clip.duration_ms.filter(|ms| *ms > 0)?,
+            gain_db: clip.gain_db,
             url,
         })
     }
@@ -601,8 +604,18 @@ pub fn spare(list: &List) -> Vec<Wanted> {
 }
 
 fn unique<'a>(clips: impl Iterator<Item = &'a Clip>) -> Vec<Wanted> {
-    let mut seen = std::collections::HashSet::new();
-    clips.filter_map(Wanted::of).filter(|w| seen.insert(w.sha256.clone())).collect()
+    let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+    let mut all: Vec<Wanted> = Vec::new();
+    for wanted in clips.filter_map(Wanted::of) {
+        match seen.get(&wanted.sha256) {
+            Some(at) => all[*at].gain_db = all[*at].gain_db.max(wanted.gain_db),
+            None => {
+                seen.insert(wanted.sha256.clone(), all.len());
+                all.push(wanted);
+            }
+        }
+    }
+    all
 }
 
 /// Whether a source's id is harmless as a part of a file name on any system: 1 to 64 characters, none of those that

@@ -28,6 +28,12 @@ macro_rules! sentences {
                 }
             }
 
+            /// Every sentence once, in the order of this file, with samples for what goes into it.
+            #[cfg(test)]
+            fn samples() -> Vec<Text> {
+                vec![ $( Text::$name { $($field: tests::Sample::sample(stringify!($field))),* }, )* ]
+            }
+
             /// The name of the sentence, stable: golden files and tools know it by this.
             pub fn name(&self) -> &'static str {
                 match self {
@@ -197,18 +203,18 @@ sentences! {
     UnknownCampaign { id: String } => "không có đợt tuyên truyền \"{id}\" trong danh sách này", "this list has no campaign \"{id}\"";
     UnknownTopic { id: String } => "đợt tuyên truyền này không có chủ đề \"{id}\"", "this campaign has no topic \"{id}\"";
     UnknownEmergency { id: String } => "không có thông báo khẩn cấp \"{id}\" trong danh sách này", "this list has no emergency \"{id}\"";
-    UnknownSource { id: String } => "không có nguồn \"{id}\" trong station.toml", "station.toml has no source \"{id}\"";
+    UnknownSource { id: String } => "không có đơn vị gửi \"{id}\" trong station.toml", "station.toml has no source \"{id}\"";
     WriteId { id: String } => "viết \"{id}\"", "write \"{id}\"";
-    KnownIds { ids: String } => "các mã có ở đây: {ids}; mã của nguồn khác viết NGUỒN/MÃ", "ids declared here: {ids}; another source's is written SOURCE/ID";
+    KnownIds { ids: String } => "các mã có ở đây: {ids}; mã của đơn vị gửi khác viết ĐƠN-VỊ/MÃ", "ids declared here: {ids}; another source's is written SOURCE/ID";
     NoneDeclared {} =>
-        "ở đây chưa khai báo mục nào loại này; mã của nguồn khác viết NGUỒN/MÃ",
+        "ở đây chưa khai báo mục nào loại này; mã của đơn vị gửi khác viết ĐƠN-VỊ/MÃ",
         "nothing of this kind is declared here; another source's id is written SOURCE/ID";
     TopicAlone { topic: String } => "chủ đề \"{topic}\" không thuộc đợt tuyên truyền nào", "the topic \"{topic}\" belongs to no campaign";
     OthersEntry {} =>
-        "danh sách của nguồn chỉ được bỏ buổi và thu hồi mục của chính mình",
+        "danh sách của đơn vị gửi chỉ được bỏ buổi và thu hồi mục của chính mình",
         "a source's list skips and withdraws only what is its own";
     LocalFromAbove { id: String } =>
-        "\"local/{id}\" là của từng xã: danh sách của nguồn không dùng được",
+        "\"local/{id}\" là của từng xã: danh sách của đơn vị gửi không dùng được",
         "\"local/{id}\" belongs to each commune: a source's list cannot use it";
     // Lists.
     SourceInLocal {} => "danh sách của xã không có khóa \"source\"", "the commune's own list has no key \"source\"";
@@ -326,7 +332,7 @@ sentences! {
     MoveSlot { to: String, from: String } =>
         "đổi giờ phát vào khoảng {to}-{from}; nếu có quyết định cho phép, sửa [quiet_hours] hoặc thêm [[quiet_open]] trong station.toml",
         "choose a time between {to} and {from}; where a decision allows it, change [quiet_hours] or add [[quiet_open]] in station.toml";
-    SourceSlotInQuiet {} => "buổi của nguồn sẽ bị chặn (blocked, quiet_hours); báo cho đơn vị gửi", "the source's session will be blocked (quiet_hours); tell the sender";
+    SourceSlotInQuiet {} => "buổi của đơn vị gửi sẽ bị chặn (blocked, quiet_hours); báo cho đơn vị gửi", "the source's session will be blocked (quiet_hours); tell the sender";
     RelayIntoQuiet { slot: String, date: String, iso: String, at: String } =>
         "buổi tiếp sóng \"{slot}\" ngày {date} kéo sang giờ không phát loa: sẽ bị ngắt lúc {at}",
         "the relay \"{slot}\" on {iso} runs into quiet hours: it will be cut at {at}";
@@ -346,10 +352,10 @@ sentences! {
         "the offer \"{offer}\" is in no session yet";
     AddOffer { line: String } => "muốn phát thì thêm {line} vào \"items\" của một buổi phát trong local.toml", "to air it add {line} to the \"items\" of a session in local.toml";
     SourceNamesItself { found: String, wanted: String } =>
-        "danh sách tự ghi nguồn \"{found}\", nhưng station.toml ghi \"{wanted}\": danh sách sẽ bị từ chối",
+        "danh sách tự ghi đơn vị gửi \"{found}\", nhưng station.toml ghi \"{wanted}\": danh sách sẽ bị từ chối",
         "the list names its source \"{found}\", station.toml says \"{wanted}\": the list will be refused";
     SourceId { line: String } => "trong station.toml, ở [[source]] viết {line}", "in station.toml, under [[source]], write {line}";
-    SourceSlotsOff { source: String } => "nguồn \"{source}\" không được mở buổi phát (slots = false): buổi này không phát", "the source \"{source}\" may open no session (slots = false): this one does not air";
+    SourceSlotsOff { source: String } => "đơn vị gửi \"{source}\" không được mở buổi phát (slots = false): buổi này không phát", "the source \"{source}\" may open no session (slots = false): this one does not air";
     GainTooLow { sum: String, clip: String, slot: String } =>
         "tổng âm lượng của bài \"{clip}\" trong buổi \"{slot}\" là {sum} dB, thấp hơn -30 dB: gần như không nghe thấy",
         "the gains of clip \"{clip}\" in slot \"{slot}\" add up to {sum} dB, below -30 dB: hardly to be heard";
@@ -360,7 +366,7 @@ sentences! {
         "cộng lại: gain_db của [output], [[daypart]], buổi phát và bài",
         "it is the sum of gain_db in [output], [[daypart]], slot and clip";
     NoLocalTable {} => "station.toml không có [local]: đài không có buổi phát của mình", "station.toml has no [local]: the station has no sessions of its own";
-    EmergencyNotAllowed { id: String } => "thông báo khẩn cấp \"{id}\" không qua được giờ không phát loa: nguồn không được phép (emergency = false)", "the emergency \"{id}\" cannot pass quiet hours: the source may not (emergency = false)";
+    EmergencyNotAllowed { id: String } => "thông báo khẩn cấp \"{id}\" không qua được giờ không phát loa: đơn vị gửi không được phép (emergency = false)", "the emergency \"{id}\" cannot pass quiet hours: the source may not (emergency = false)";
     UnknownStation { id: String } => "không có đài hoặc nhóm \"{id}\" ứng với đài này", "\"{id}\" is neither this station nor a group with it";
     // Files (cli/check.rs).
     ClipFileMissing { file: String, folder: String } => "không thấy tệp \"{file}\" trong thư mục \"{folder}\": bài sẽ không phát", "there is no file \"{file}\" in the folder \"{folder}\": the clip will not air";
@@ -531,6 +537,18 @@ sentences! {
     VerifyDatabase { what: String } =>
         "HỎNG: cơ sở dữ liệu: {what}",
         "BROKEN: database: {what}";
+    /// The indexes of the database do not hold what the rows say.
+    VerifyIndexes {} =>
+        "HỎNG: cơ sở dữ liệu: chỉ mục tra cứu khác nội dung các dòng (các dòng vẫn đúng)",
+        "BROKEN: database: the search indexes differ from the rows (the rows are right)";
+    /// What the database keeps beside the rows was changed.
+    VerifySide {} =>
+        "HỎNG: cơ sở dữ liệu: trạng thái ghi cạnh nhật ký (buổi phát dở, lệnh dừng, mốc đã xuất) đã bị thay đổi",
+        "BROKEN: database: the state kept beside the rows (open sessions, stop, what was exported) was changed";
+    /// The database has other tables than it was made with.
+    VerifyForm {} =>
+        "HỎNG: cơ sở dữ liệu: định nghĩa bảng đã bị thay đổi",
+        "BROKEN: database: the definitions of its tables were changed";
     /// A finding.
     VerifyBreak { rows: String, what: String } => "HỎNG: dòng {rows}: {what}", "BROKEN: row {rows}: {what}";
     /// More findings than are shown.
@@ -705,7 +723,7 @@ sentences! {
         "the note has no words\n  Write: loaxa note \"mất điện cả xã từ 14 giờ\" --by \"Nguyễn Văn A\"";
     /// A note that is too long.
     NoteTooLong { most: usize } =>
-        "ghi chú dài quá {most} chữ cái\n  Tách thành nhiều ghi chú",
+        "ghi chú dài quá {most} ký tự\n  Tách thành nhiều ghi chú",
         "the note is longer than {most} characters\n  Make several of it";
     /// No such week.
     ReportBadWeek { value: String } =>
@@ -739,31 +757,31 @@ sentences! {
     // ---- lists from above (edge/http.rs, edge/clip_store.rs, daemon/sync.rs, publishing)
     /// A source without a key.
     SourceNoKey { source: String } =>
-        "nguồn \"{source}\" không có khóa công khai nào trong station.toml: không kiểm tra được chữ ký\nghi public_keys = [\"RW...\"] đúng như đơn vị gửi đã cung cấp",
+        "đơn vị gửi \"{source}\" không có khóa công khai nào trong station.toml: không kiểm tra được chữ ký\nghi public_keys = [\"RW...\"] đúng như đơn vị gửi đã cung cấp",
         "source \"{source}\" has no public key in station.toml: signatures cannot be checked\nwrite public_keys = [\"RW...\"] as given by the sender";
     /// A key in the config that is not a key.
     SourceKeyMalformed { source: String, key: String } =>
-        "khóa công khai \"{key}\" của nguồn \"{source}\" ghi sai trong station.toml: không phải khóa minisign\nchép lại nguyên dòng bắt đầu bằng RW trong tệp .pub của đơn vị gửi",
+        "khóa công khai \"{key}\" của đơn vị gửi \"{source}\" ghi sai trong station.toml: không phải khóa minisign\nchép lại nguyên dòng bắt đầu bằng RW trong tệp .pub của đơn vị gửi",
         "public key \"{key}\" of source \"{source}\" is mistyped in station.toml: not a minisign key\ncopy the whole line that begins with RW from the sender's .pub file";
     /// The signature file cannot be read.
     SignatureMalformed { source: String } =>
-        "tệp chữ ký (.minisig) của nguồn \"{source}\" hỏng hoặc bị sửa: giữ danh sách cũ\nbáo đơn vị gửi công bố lại",
+        "tệp chữ ký (.minisig) của đơn vị gửi \"{source}\" hỏng hoặc bị sửa: giữ danh sách cũ\nbáo đơn vị gửi phát hành lại",
         "the signature file (.minisig) of source \"{source}\" is broken or altered: the old list stays\nask the sender to publish again";
     /// The old form of minisign signature.
     SignatureLegacy { source: String } =>
-        "chữ ký của nguồn \"{source}\" thuộc kiểu cũ, không được nhận: giữ danh sách cũ\nbáo đơn vị gửi dùng loaxa publish, hoặc minisign từ bản 0.10",
+        "chữ ký của đơn vị gửi \"{source}\" thuộc kiểu cũ, không được nhận: giữ danh sách cũ\nbáo đơn vị gửi dùng loaxa publish, hoặc minisign từ bản 0.10",
         "the signature of source \"{source}\" is of the old form, which is not accepted: the old list stays\nask the sender to use loaxa publish, or minisign 0.10 or later";
     /// Signed with a key nobody wrote down here.
     SignatureKeyUnknown { source: String, key_id: String } =>
-        "danh sách của nguồn \"{source}\" ký bằng khóa lạ {key_id}: không nhận, giữ danh sách cũ\nnếu đơn vị gửi đã đổi khóa, hỏi họ khóa mới qua điện thoại hoặc văn bản rồi ghi vào public_keys; nếu không, có người giả mạo",
+        "danh sách của đơn vị gửi \"{source}\" ký bằng khóa lạ {key_id}: không nhận, giữ danh sách cũ\nnếu đơn vị gửi đã đổi khóa, hỏi họ khóa mới qua điện thoại hoặc văn bản rồi ghi vào public_keys; nếu không, có người giả mạo",
         "the list of source \"{source}\" is signed with an unknown key {key_id}: refused, the old list stays\nif the sender changed keys, get the new one by telephone or letter and write it into public_keys; if not, somebody is forging lists";
     /// The signature is over other bytes.
     SignatureBytesChanged { source: String } =>
-        "danh sách của nguồn \"{source}\" không khớp chữ ký: nội dung đã bị thay đổi sau khi ký; giữ danh sách cũ\nbáo đơn vị gửi kiểm tra máy chủ web và công bố lại",
+        "danh sách của đơn vị gửi \"{source}\" không khớp chữ ký: nội dung đã bị thay đổi sau khi ký; giữ danh sách cũ\nbáo đơn vị gửi kiểm tra máy chủ web và phát hành lại",
         "the list of source \"{source}\" does not match its signature: it was changed after signing; the old list stays\nask the sender to check the web server and publish again";
     /// Signed, but not a list.
     ListMalformed { source: String, finding: String, findings: usize } =>
-        "danh sách của nguồn \"{source}\" có {findings} lỗi, không nhận: {finding}\nbáo đơn vị gửi; danh sách cũ vẫn phát",
+        "danh sách của đơn vị gửi \"{source}\" có {findings} lỗi, không nhận: {finding}\nbáo đơn vị gửi; danh sách cũ vẫn phát",
         "the list of source \"{source}\" has {findings} errors and is refused: {finding}\ntell the sender; the old list stays";
     /// A clip's file is of no kind we play.
     ClipEndingUnknown { id: String } =>
@@ -771,35 +789,35 @@ sentences! {
         "the file of \"{id}\" is none of mp3, ogg, flac, wav, m4a, aac";
     /// A list of a later format.
     ListFormatUnknown { source: String, format: i64 } =>
-        "danh sách của nguồn \"{source}\" ở định dạng {format}, bản loaxa này chưa đọc được: giữ danh sách cũ\ncập nhật loaxa trên máy này",
+        "danh sách của đơn vị gửi \"{source}\" ở định dạng {format}, bản loaxa này chưa đọc được: giữ danh sách cũ\ncập nhật loaxa trên máy này",
         "the list of source \"{source}\" is in format {format}, which this loaxa cannot read: the old list stays\nupdate loaxa on this machine";
     /// The list of somebody else.
     ListOtherSource { source: String, found: String } =>
-        "danh sách tại địa chỉ của nguồn \"{source}\" lại tự ghi là nguồn \"{found}\": không nhận\nsửa id hoặc url của [[source]] trong station.toml",
+        "danh sách tại địa chỉ của đơn vị gửi \"{source}\" lại tự ghi là đơn vị gửi \"{found}\": không nhận\nsửa id hoặc url của [[source]] trong station.toml",
         "the list at the address of source \"{source}\" calls itself source \"{found}\": refused\ncorrect id or url of the [[source]] in station.toml";
     /// A list for other stations.
     ListNotForStation { source: String, station: String } =>
-        "danh sách của nguồn \"{source}\" không dành cho đài \"{station}\": không nhận\nxem lại id trong [station], hoặc báo đơn vị gửi thêm đài này vào stations",
+        "danh sách của đơn vị gửi \"{source}\" không dành cho đài \"{station}\": không nhận\nxem lại id trong [station], hoặc báo đơn vị gửi thêm đài này vào stations",
         "the list of source \"{source}\" is not meant for station \"{station}\": refused\ncheck id in [station], or ask the sender to add this station to stations";
     /// A list older than the accepted one.
     SerialLower { source: String, serial: u64, stored: u64 } =>
-        "danh sách của nguồn \"{source}\" mang số {serial}, cũ hơn số {stored} đang dùng: không nhận\nbáo đơn vị gửi công bố lại với --serial {stored}",
+        "danh sách của đơn vị gửi \"{source}\" mang số {serial}, cũ hơn số {stored} đang dùng: không nhận\nbáo đơn vị gửi phát hành lại với --serial {stored}",
         "the list of source \"{source}\" has serial {serial}, older than {stored} in use: refused\nask the sender to publish again with --serial {stored}";
     /// Two different lists with one serial.
     SerialEquivocation { source: String, serial: u64 } =>
-        "nguồn \"{source}\" có hai danh sách khác nhau cùng mang số {serial}: không nhận bản mới\nbáo đơn vị gửi ngay: có hai nơi cùng ký, hoặc khóa ký bị lộ",
+        "đơn vị gửi \"{source}\" có hai danh sách khác nhau cùng mang số {serial}: không nhận bản mới\nbáo đơn vị gửi ngay: có hai nơi cùng ký, hoặc khóa ký bị lộ",
         "source \"{source}\" has two different lists with serial {serial}: the new one is refused\ntell the sender at once: two places sign, or the signing key is in other hands";
     /// A serial too far ahead.
     SerialJump { source: String, serial: u64, stored: u64, most: u64 } =>
-        "danh sách của nguồn \"{source}\" nhảy từ số {stored} lên {serial}, quá {most}: không nhận\nbáo đơn vị gửi kiểm tra --serial và khóa ký",
+        "danh sách của đơn vị gửi \"{source}\" nhảy từ số {stored} lên {serial}, quá {most}: không nhận\nbáo đơn vị gửi kiểm tra --serial và khóa ký",
         "the list of source \"{source}\" jumps from serial {stored} to {serial}, by more than {most}: refused\nask the sender to check --serial and the signing key";
     /// A list that would live too long.
     ListLifeTooLong { source: String, days: i64, most: i64 } =>
-        "danh sách của nguồn \"{source}\" có hạn {days} ngày, dài nhất được {most}: không nhận\nbáo đơn vị gửi công bố lại với --expires ngắn hơn",
+        "danh sách của đơn vị gửi \"{source}\" có hạn {days} ngày, dài nhất được {most}: không nhận\nbáo đơn vị gửi phát hành lại với --expires ngắn hơn",
         "the list of source \"{source}\" is valid for {days} days, at most {most} are allowed: refused\nask the sender to publish again with a shorter --expires";
     /// A list that had expired when it came.
     ListExpiredOnArrival { source: String, expires_at: String } =>
-        "danh sách của nguồn \"{source}\" đã hết hạn lúc {expires_at}: không nhận\nbáo đơn vị gửi công bố lại; nếu chưa hết hạn, xem lại giờ của máy này",
+        "danh sách của đơn vị gửi \"{source}\" đã hết hạn lúc {expires_at}: không nhận\nbáo đơn vị gửi phát hành lại; nếu chưa hết hạn, xem lại giờ của máy này",
         "the list of source \"{source}\" expired at {expires_at}: refused\nask the sender to publish again; if it has not expired, check this machine's clock";
     /// Not an address.
     HttpBadUrl { url: String } =>
@@ -827,7 +845,7 @@ sentences! {
         "the transfer is slower than {slowest} bytes a second: \"{url}\"\nwhat has come is kept, it will be taken up again";
     /// A status that will not do.
     HttpStatus { url: String, status: u16 } =>
-        "máy chủ trả lời mã {status} cho \"{url}\"\nnếu là 404: sửa url của [[source]], hoặc báo đơn vị gửi công bố lại",
+        "máy chủ trả lời mã {status} cho \"{url}\"\nnếu là 404: sửa url của [[source]], hoặc báo đơn vị gửi phát hành lại",
         "the server answers {status} for \"{url}\"\nif it is 404: correct url of the [[source]], or ask the sender to publish again";
     /// Sent elsewhere.
     HttpRedirect { url: String, to: String } =>
@@ -843,11 +861,11 @@ sentences! {
         "the response headers of \"{url}\" are too long: dropped\nask the sender to check the web server";
     /// Longer than allowed.
     HttpTooLong { url: String, most: u64 } =>
-        "\"{url}\" dài hơn {most} byte: bỏ\nbáo đơn vị gửi công bố lại",
+        "\"{url}\" dài hơn {most} byte: bỏ\nbáo đơn vị gửi phát hành lại",
         "\"{url}\" is longer than {most} bytes: dropped\nask the sender to publish again";
     /// Not the signed length.
     HttpLength { url: String, expected: u64, found: u64 } =>
-        "\"{url}\" dài {found} byte, danh sách ghi {expected}: bỏ\nbáo đơn vị gửi công bố lại",
+        "\"{url}\" dài {found} byte, danh sách ghi {expected}: bỏ\nbáo đơn vị gửi phát hành lại",
         "\"{url}\" has {found} bytes, the list says {expected}: dropped\nask the sender to publish again";
     /// Ended early.
     HttpTruncated { url: String, have: u64, expected: u64 } =>
@@ -873,7 +891,7 @@ sentences! {
         "cannot read or write \"{path}\": {cause}\ncheck the memory card or disk";
     /// Other bytes than signed.
     ClipWrongBytes { title: String } =>
-        "tệp âm thanh \"{title}\" không đúng nội dung đã ký: bỏ, giữ danh sách cũ\nbáo đơn vị gửi công bố lại",
+        "tệp âm thanh \"{title}\" không đúng nội dung đã ký: bỏ, giữ danh sách cũ\nbáo đơn vị gửi phát hành lại",
         "audio file \"{title}\" does not have the signed content: dropped, the old list stays\nask the sender to publish again";
     /// May not air.
     ClipRefused { title: String, why: String } =>
@@ -881,7 +899,7 @@ sentences! {
         "audio file \"{title}\" cannot be used, the old list stays: {why}";
     /// Longer or shorter than signed.
     ClipDuration { title: String, signed_ms: i64, found_ms: i64 } =>
-        "tệp âm thanh \"{title}\" dài {found_ms} ms, danh sách ghi {signed_ms} ms, lệch quá 2 %: giữ danh sách cũ\nbáo đơn vị gửi công bố lại",
+        "tệp âm thanh \"{title}\" dài {found_ms} ms, danh sách ghi {signed_ms} ms, lệch quá 2 %: giữ danh sách cũ\nbáo đơn vị gửi phát hành lại",
         "audio file \"{title}\" lasts {found_ms} ms, the list says {signed_ms} ms, more than 2 % apart: the old list stays\nask the sender to publish again";
     /// A clip the list needs is not there.
     ClipNotThere { title: String } =>
@@ -897,19 +915,19 @@ sentences! {
         "the list needs {needed_mb} MB of audio, clips_quota allows {quota_mb} MB: the old list stays\nraise clips_quota in [state], or ask the sender to send less";
     /// The disk already knows a list as new.
     StoreOvertaken { source: String } =>
-        "nguồn \"{source}\" đã có danh sách mới hơn trên máy này",
+        "đơn vị gửi \"{source}\" đã có danh sách mới hơn trên máy này",
         "source \"{source}\" already has a newer list on this machine";
     /// An id that cannot be a file name.
     StoreBadName { source: String } =>
-        "id của nguồn \"{source}\" không đặt tên tệp được\nchỉ dùng chữ, số, dấu - và _ trong id của [[source]]",
+        "id của đơn vị gửi \"{source}\" không đặt tên tệp được\nchỉ dùng chữ, số, dấu - và _ trong id của [[source]]",
         "the id of source \"{source}\" cannot be a file name\nuse letters, digits, - and _ in id of the [[source]]";
     /// The accepted state is damaged.
     StoreDamaged { source: String } =>
-        "tệp ghi trạng thái của nguồn \"{source}\" hỏng hoặc mất: dùng danh sách mới nhất còn đúng chữ ký, vẫn không nhận danh sách cũ hơn\nkiểm tra thẻ nhớ",
+        "tệp ghi trạng thái của đơn vị gửi \"{source}\" hỏng hoặc mất: dùng danh sách mới nhất còn đúng chữ ký, vẫn không nhận danh sách cũ hơn\nkiểm tra thẻ nhớ",
         "the state file of source \"{source}\" is damaged or gone: the newest list whose signature holds is used, older ones are still refused\ncheck the memory card";
     /// Signed, but for another purpose.
     ListOtherFile { source: String } =>
-        "nguồn \"{source}\" đưa nhầm tin khẩn (urgent.json) thay cho danh sách (playlist.json), hoặc ngược lại: không nhận\nbáo đơn vị gửi xem lại máy chủ web",
+        "đơn vị gửi \"{source}\" đưa nhầm tin khẩn (urgent.json) thay cho danh sách (playlist.json), hoặc ngược lại: không nhận\nbáo đơn vị gửi xem lại máy chủ web",
         "source \"{source}\" served its urgent list in place of its list, or the other way round: refused\nask the sender to look at the web server";
     /// An urgent list with a programme.
     UrgentHasMore {} =>
@@ -921,23 +939,23 @@ sentences! {
         "Received urgent list {serial} of {source}, in force from {at}";
     /// Nothing to go back to.
     StoreNothingBefore { source: String } =>
-        "nguồn \"{source}\" không còn bản trước để quay lại\nchỉ quay lại được một bản; muốn bỏ hẳn, báo đơn vị gửi công bố bản mới",
+        "đơn vị gửi \"{source}\" không còn bản trước để quay lại\nchỉ quay lại được một bản; muốn bỏ hẳn, báo đơn vị gửi phát hành bản mới",
         "source \"{source}\" has no list before to go back to\nonly one step back is possible; ask the sender to publish anew";
     /// Gone back.
     RolledBack { source: String, left: u64, serial: u64 } =>
-        "đã quay lại bản số {serial} của nguồn \"{source}\", bỏ bản số {left}; có bản mới hơn {left} thì dùng bản mới",
+        "đã quay lại bản số {serial} của đơn vị gửi \"{source}\", bỏ bản số {left}; có bản mới hơn {left} thì dùng bản mới",
         "list {serial} of source \"{source}\" is back in force, {left} is left out until a later one comes";
     /// No such source.
     RollbackUnknownSource { source: String } =>
-        "không có nguồn \"{source}\" trong station.toml",
+        "không có đơn vị gửi \"{source}\" trong station.toml",
         "there is no source \"{source}\" in station.toml";
     /// A person went back.
     RolledBackAlarm { source: String, left: u64, serial: u64 } =>
-        "Nguồn {source} đang dùng lại bản số {serial} theo lệnh, không dùng bản số {left}\n  Báo {source} công bố bản mới",
+        "{source} đang được dùng lại bản số {serial} theo lệnh, không dùng bản số {left}\n  Báo {source} phát hành bản mới",
         "Source {source} is back at list {serial} by order, {left} is left out\n  Ask {source} to publish a new one";
     /// Expired, and kept.
     ListExpiredKept { source: String, at: String } =>
-        "Danh sách của {source} đã hết hạn lúc {at}, vẫn phát theo on_expiry = \"keep\"\n  Báo {source} công bố lại",
+        "Danh sách của {source} đã hết hạn lúc {at}, vẫn phát theo on_expiry = \"keep\"\n  Báo {source} phát hành lại",
         "The list of {source} expired at {at} and goes on, as on_expiry = \"keep\" says\n  Ask {source} to publish again";
     // ---- keys.json and root keys (domain/keyring.rs, daemon/keys.rs)
     /// The list's key is not in keys.json.
@@ -1159,9 +1177,23 @@ sentences! {
         "content key {id} must have until after from, by {most} days at most";
 
     /// Nothing to hear.
-    ClipSilent { title: String } =>
-        "tệp âm thanh \"{title}\" im lặng, không nghe thấy gì\nnghe lại bản thu rồi xuất tệp lại",
-        "audio file \"{title}\" is silent\nlisten to the recording and export it again";
+    SoundNone { file: String, peak: String } =>
+        "tệp âm thanh \"{file}\" im lặng, không nghe thấy gì (đỉnh âm {peak} dBTP)\nnghe lại bản thu rồi xuất tệp lại",
+        "audio file \"{file}\" is silent, there is nothing to hear (true peak {peak} dBTP)\nlisten to the recording and export it again";
+    /// Peaks that the output would cut off.
+    SoundPeak { file: String, found: String, most: String, gain: String } =>
+        "tệp âm thanh \"{file}\" sẽ vỡ tiếng: đỉnh âm {found} dBTP, mức cao nhất {most} dBTP (đã tính gain_db {gain})\ngiảm gain_db, hoặc xử lý lại bản thu",
+        "audio file \"{file}\" would be torn: true peak {found} dBTP, at most {most} dBTP (with gain_db {gain})\nlower gain_db, or process the recording again";
+    /// Too loud.
+    SoundLoud { file: String, found: String, most: String, gain: String } =>
+        "tệp âm thanh \"{file}\" quá to: {found} LUFS, mức to nhất {most} LUFS (đã tính gain_db {gain})\ngiảm gain_db, hoặc xử lý lại bản thu",
+        "audio file \"{file}\" is too loud: {found} LUFS, at most {most} LUFS (with gain_db {gain})\nlower gain_db, or process the recording again";
+    /// A list that does not come into force because of how a clip of it sounds.
+    ClipUnfit { why: String } => "giữ danh sách cũ: {why}", "the old list stays: {why}";
+    /// Its own gain would make it too loud.
+    ClipHeldLoudest { title: String, most: String } =>
+        "tệp âm thanh \"{title}\" được giữ ở mức to nhất cho phép ({most} LUFS)\ngiảm gain_db của bài, hoặc giảm --loudness",
+        "audio file \"{title}\" is held at the loudest there is ({most} LUFS)\nlower the clip's gain_db, or --loudness";
     /// Too quiet to be raised to the target.
     ClipTooQuiet { title: String, lufs: String } =>
         "tệp âm thanh \"{title}\" quá nhỏ ({lufs} LUFS): có thể thu hỏng\nnghe lại và thu lại nếu cần",
@@ -1196,11 +1228,11 @@ sentences! {
         "--loudness {lufs} will not do: -40 to -8 LUFS";
     /// The list or its clips have errors.
     PublishRefused { errors: usize } =>
-        "chưa công bố: có {errors} lỗi\nsửa các chỗ nêu trên rồi chạy lại",
+        "chưa phát hành: có {errors} lỗi\nsửa các chỗ nêu trên rồi chạy lại",
         "not published: {errors} errors\ncorrect what is named above and run it again";
     /// The list published last cannot be read.
     PublishLastUnreadable { path: String } =>
-        "không đọc được số thứ tự trong \"{path}\": không công bố, vì các đài sẽ không nhận số nhỏ hơn\nxóa tệp đó rồi công bố lại với --serial là số cuối mà các đài đang dùng (loaxa status)",
+        "không đọc được số thứ tự trong \"{path}\": không phát hành, vì các đài sẽ không nhận số nhỏ hơn\nxóa tệp đó rồi phát hành lại với --serial là số cuối mà các đài đang dùng (loaxa status)",
         "cannot read the serial in \"{path}\": not published, as stations refuse a lower one\nremove that file and publish again with --serial set to the last serial stations use (loaxa status)";
     /// No serial is left.
     PublishSerialsOver {} => "hết số thứ tự: --serial quá lớn", "no serial is left: --serial is too large";
@@ -1210,7 +1242,7 @@ sentences! {
         "there is no file \"{file}\" in \"{dir}\"\nthe nearest name: {near}";
     /// What was published.
     Published { source: String, serial: u64, clips: usize, length: String, megabytes: String, until: String, out: String } =>
-        "đã công bố danh sách số {serial} của nguồn \"{source}\" vào \"{out}\": {clips} tệp âm thanh, {length}, {megabytes} MB, có hiệu lực đến {until}",
+        "đã phát hành danh sách số {serial} của đơn vị gửi \"{source}\" vào \"{out}\": {clips} tệp âm thanh, {length}, {megabytes} MB, có hiệu lực đến {until}",
         "published list {serial} of source \"{source}\" into \"{out}\": {clips} clips, {length}, {megabytes} MB, good until {until}";
     /// A column of publish's table.
     ColumnId {} => "Mã", "Id";
@@ -1228,23 +1260,23 @@ sentences! {
         "there is no playlist.json in \"{path}\"\nname the folder that loaxa publish made";
     /// A list of nobody we know.
     ImportUnknownSource { source: String } =>
-        "danh sách của nguồn \"{source}\" không thuộc nguồn nào trong station.toml: không nhận\nthêm [[source]] với khóa công khai của họ nếu được phép",
+        "danh sách của đơn vị gửi \"{source}\" không thuộc đơn vị gửi nào trong station.toml: không nhận\nthêm [[source]] với khóa công khai của họ nếu được phép",
         "the list of source \"{source}\" belongs to no source in station.toml: refused\nadd a [[source]] with their public key if they may send";
     /// Nothing new on the stick.
     ImportSame { source: String } =>
-        "danh sách của nguồn \"{source}\" đã có trên máy này",
+        "danh sách của đơn vị gửi \"{source}\" đã có trên máy này",
         "the list of source \"{source}\" is on this machine already";
     /// Taken in.
     Imported { source: String, serial: u64, clips: usize } =>
-        "đã nhận danh sách số {serial} của nguồn \"{source}\", chép {clips} tệp âm thanh",
+        "đã nhận danh sách số {serial} của đơn vị gửi \"{source}\", chép {clips} tệp âm thanh",
         "list {serial} of source \"{source}\" taken, {clips} clips copied";
     /// The urgent list came from a stick.
     ImportedUrgent { source: String, serial: u64, clips: usize } =>
-        "đã nhận tin khẩn số {serial} của nguồn \"{source}\", chép {clips} tệp âm thanh",
+        "đã nhận tin khẩn số {serial} của đơn vị gửi \"{source}\", chép {clips} tệp âm thanh",
         "urgent list {serial} of source \"{source}\" taken, {clips} clips copied";
     /// A list from the future.
     ListIssuedAhead { source: String, issued_at: String } =>
-        "danh sách của nguồn \"{source}\" ghi ngày ký {issued_at}, muộn hơn giờ máy này trên một ngày: không nhận\nbáo đơn vị gửi kiểm tra giờ máy tính; xem lại giờ của máy này",
+        "danh sách của đơn vị gửi \"{source}\" ghi ngày ký {issued_at}, muộn hơn giờ máy này trên một ngày: không nhận\nbáo đơn vị gửi kiểm tra giờ máy tính; xem lại giờ của máy này",
         "the list of source \"{source}\" says it was issued at {issued_at}, over a day ahead of this machine's clock: refused\nask the sender to check their computer's clock; check this machine's clock";
 
     // ---- sound (edge/decoder.rs, edge/speaker.rs)
@@ -1268,6 +1300,10 @@ sentences! {
     ClipBroken { path: String, why: String } =>
         "tệp âm thanh \"{path}\" bị hỏng: {why}\nchép hoặc xuất lại tệp từ bản gốc",
         "the audio file \"{path}\" is broken: {why}\ncopy or export it again from the original";
+    /// The decoding process could not be shut in.
+    ClipNoFence { why: String } =>
+        "không giải mã tệp nhận về: hệ điều hành không cho cách ly tiến trình giải mã ({why})\ndùng nhân Linux có seccomp, như Debian 12 trở lên",
+        "clips are not decoded: the system cannot shut in the process that decodes ({why})\nuse a Linux kernel with seccomp, as Debian 12 and later have";
     /// Channels or rate that do not play.
     ClipUnplayable { path: String, channels: usize, rate: u32 } =>
         "tệp \"{path}\" có {channels} kênh, {rate} Hz, không phát được\nlưu lại thành 1 hoặc 2 kênh, từ 8000 đến 96000 Hz, ví dụ: ffmpeg -i TỆP-CŨ -ac 1 -ar 44100 TỆP-MỚI.mp3",
@@ -1374,8 +1410,10 @@ sentences! {
         "no emergency is sent: the time of --until has passed\n  Leave --until out, or write a later time";
     /// A person silenced the station.
     StoppedAlarm { since: String, by: String, days: i64 } =>
-        "Đã dừng từ {since} {by} ({days} ngày)\n  Phát tiếp: loaxa resume",
-        "Stopped since {since} {by} ({days} days)\n  To go on: loaxa resume";
+        "Đã dừng từ {since} (ngày thứ {days}); người dừng: {by}\n  Phát tiếp: loaxa resume",
+        "Stopped since {since} (day {days}), by {by}\n  To go on: loaxa resume";
+    /// Who stopped it gave no name.
+    NoNameGiven {} => "(không ghi tên)", "(no name given)";
     /// A source is silent.
     NoContact { source: String, since: String } =>
         "Mất liên lạc với {source} từ {since}\n  Kiểm tra mạng; lịch đã nhận vẫn phát bình thường",
@@ -1390,7 +1428,7 @@ sentences! {
         "The list of {source} expires at {at}";
     /// An offer finds no place.
     OfferHasNoPlace { offer: String } =>
-        "Bản tin \"{offer}\" không có chỗ trong buổi phát nào\n  Thêm {{ offers = \"priority\" }} vào items của một buổi trong local.toml",
+        "Mục gửi kèm \"{offer}\" không có chỗ trong buổi phát nào\n  Thêm {{ offers = \"priority\" }} vào items của một buổi trong local.toml",
         "Offer \"{offer}\" has no place in any session\n  Add {{ offers = \"priority\" }} to the items of a session in local.toml";
     /// A changed config was refused.
     ConfigNotTaken { finding: String } =>
@@ -1437,7 +1475,7 @@ sentences! {
     /// Navigation.
     PageReceived {} => "Bản tin cấp trên gửi", "Received from above";
     /// Navigation.
-    PagePlay {} => "Phát thử", "Play";
+    PagePlay {} => "Phát ngay", "Play";
     /// Navigation.
     PageLog {} => "Nhật ký", "Log";
     /// Navigation.
@@ -1449,11 +1487,11 @@ sentences! {
     /// Report.
     PageReportCampaign {} => "Kết quả đợt tuyên truyền", "Result of a campaign";
     /// Field.
-    PageReportWeek {} => "Tuần (năm-W số tuần)", "Week (year-W number)";
+    PageReportWeek {} => "Tuần (như 2022-W40)", "Week (year-W number)";
     /// Field.
     PageReportKind {} => "Loại kỳ", "Length";
     /// Field.
-    PageReportEnding {} => "Tháng cuối của kỳ (năm-tháng)", "Last month (year-month)";
+    PageReportEnding {} => "Tháng cuối của kỳ (như 2022-10)", "Last month (year-month)";
     /// Field.
     PageReportCalendar {} => "Theo tháng dương lịch", "Calendar months";
     /// Choice.
@@ -1469,7 +1507,25 @@ sentences! {
     /// Button.
     PageReportSee {} => "Xem và in", "See and print";
     /// Skips the navigation.
-    PageSkip {} => "Bỏ qua menu", "Skip navigation";
+    PageSkip {} => "Đến nội dung chính", "Skip to the content";
+    /// A campaign without one.
+    PageNoQuota {} => "Không đặt chỉ tiêu", "No quota";
+    /// Of a campaign.
+    PageCampaignOver {} => "đợt đã kết thúc", "it is over";
+    /// Of a campaign.
+    PageCampaignLater {} => "chưa đến ngày bắt đầu", "it begins later";
+    /// Heading of an urgent list.
+    PageUrgent { source: String } => "Tin khẩn của {source}", "Urgent, from {source}";
+    /// Of an urgent list.
+    PageUrgentOver {} => "(đã hết hạn)", "(expired)";
+    /// How often an emergency sounds.
+    PageOneRound { times: u32 } => "Phát {times} lần liền nhau", "Sounds {times} times in a row";
+    /// How often an emergency sounds.
+    PageRoundsEvery { times: u32, every: String } =>
+        "Phát {times} lần liền nhau, lặp lại sau mỗi {every}",
+        "Sounds {times} times in a row, again every {every}";
+    /// Label.
+    PageWithdrawn {} => "Đã thu hồi", "Withdrawn";
     /// The other language.
     PageOtherLanguage {} => "English", "Tiếng Việt";
     /// Stops.
@@ -1539,7 +1595,7 @@ sentences! {
     /// By whom.
     PageStoppedBy { by: String, since: String } => "{by} dừng lúc {since}", "stopped by {by} at {since}";
     /// The day as a picture.
-    PageBand { date: String } => "Lịch ngày {date}", "The day of {date}";
+    PageBand { date: String } => "Lịch phát thanh {date}", "The day of {date}";
     /// Legend.
     PageBandPlanned {} => "Sắp phát", "To come";
     /// Legend.
@@ -1581,7 +1637,7 @@ sentences! {
     /// Clock.
     PageClockSynced {} => "đúng giờ (đồng bộ qua mạng)", "right (synchronised)";
     /// Clock.
-    PageClockHeld {} => "tin được (giữ giờ)", "believed (held)";
+    PageClockHeld {} => "tin được (máy tự giữ giờ)", "believed (held)";
     /// Clock.
     PageClockUnknown {} => "chưa tin được: chưa phát theo lịch", "not believed: nothing airs by schedule";
     /// Row.
@@ -1659,9 +1715,9 @@ sentences! {
     /// Audio is not here.
     PageNoAudio {} => "Chưa có tệp âm thanh", "No audio file";
     /// Listen.
-    PageListen { title: String } => "Nghe trên máy này: {title}", "Listen on this device: {title}";
+    PageListen { title: String } => "Nghe thử trên máy này: {title}", "Listen on this device: {title}";
     /// Play.
-    PagePlayClip {} => "Phát ra loa", "Play on the loudspeakers";
+    PagePlayClip {} => "Phát ngay", "Play now";
     /// Play.
     PagePlayHow {} =>
         "Phát ngay ra loa, theo đúng giờ không phát loa và việc dừng; ghi vào nhật ký với tên người phát.",
@@ -1884,6 +1940,10 @@ sentences! {
     LogLine { seq: u64, head: String, up: String } =>
         "Nhật ký: {seq} dòng, mã cuối {head}; chạy được {up}",
         "Log: {seq} rows, head {head}; up for {up}";
+    /// A campaign's days follow, one a line.
+    CampaignLine { title: String, id: String } =>
+        "Đợt tuyên truyền \"{title}\" ({id}), mỗi ngày: đã phát/theo lịch/chỉ tiêu",
+        "Campaign \"{title}\" ({id}), each day: aired/planned/quota";
     /// Something is wrong.
     AlarmLine { since: String, text: String } =>
         "CẢNH BÁO (từ {since}): {text}",
@@ -2216,7 +2276,189 @@ pub fn length_words(ms: i64, language: Language) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, HashMap};
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
+
+    /// What goes into a sentence in the golden files: by the name of the field, so that the whole reads as in life.
+    pub(super) trait Sample {
+        fn sample(field: &str) -> Self;
+    }
+
+    impl Sample for String {
+        fn sample(field: &str) -> String {
+            let sample = match field {
+                "source" => "tinh",
+                "file" => "local.toml",
+                "path" => "clips/tin.mp3",
+                "dir" | "folder" => "/var/lib/loaxa",
+                "why" | "cause" | "message" => "không có quyền",
+                "by" => "Nguyễn Văn A",
+                "at" | "since" | "until" | "issued_at" | "expires_at" | "now" | "shown" | "floor" => {
+                    "05:30 ngày 05/10/2022"
+                }
+                "date" | "from" | "first" => "05/10/2022",
+                "to" | "last" => "10/10/2022",
+                "length" | "ago" | "hold" | "overlap" | "left" => "1 phút 5 giây",
+                "title" => "Nội dung Quyết định số 1092/QĐ-BTTTT",
+                "clip" => "cd1",
+                "campaign" => "tinh/cds-2022",
+                "offer" => "tinh/cds",
+                "slot" => "sang",
+                "airing" => "local/sang/2022-10-05T05:30:00+07:00/4",
+                "url" => "https://truyenthanh.example.vn/playlist.json",
+                "address" => "192.168.1.20:8080",
+                "station" => "Đài Truyền thanh xã Bình Minh",
+                "serial" => "12",
+                "device" => "default",
+                "known" | "keys" | "words" | "ids" => "sang, chieu",
+                "line" => "at = \"05:30\"",
+                "key" => "at",
+                "value" | "text" => "17 15",
+                "number" => "647/TTCS-TQ",
+                "code" => "12345678",
+                "level" => "cấp tỉnh",
+                "format" => "xlsx",
+                other => return format!("‹{other}›"),
+            };
+            sample.to_owned()
+        }
+    }
+
+    macro_rules! numbers {
+        ($($kind:ty),*) => { $( impl Sample for $kind {
+            fn sample(field: &str) -> $kind {
+                match field {
+                    "serial" => 12,
+                    "seq" => 184,
+                    "left" => 4,
+                    "planned" => 1,
+                    _ => 3,
+                }
+            }
+        } )* };
+    }
+    numbers!(i64, u16, u32, u64, usize);
+
+    impl Sample for char {
+        fn sample(field: &str) -> char {
+            if field == "found" { '”' } else { '"' }
+        }
+    }
+
+    /// The section in which each sentence stands: by the headings of this file.
+    fn sections() -> HashMap<&'static str, String> {
+        let (mut section, mut by_name) = (String::new(), HashMap::new());
+        let source = include_str!("text.rs").split_once("\nsentences! {").unwrap().1;
+        for line in source.split("\n}\n").next().unwrap().lines().map(str::trim) {
+            if let Some(heading) = line.strip_prefix("// ---- ") {
+                section = heading.split(" (").next().unwrap().replace(' ', "-");
+            } else if let Some((name, _)) = line.split_once(" {")
+                && name.bytes().all(|b| b.is_ascii_alphanumeric())
+            {
+                by_name.insert(name, section.clone());
+            }
+        }
+        by_name
+    }
+
+    /// Every sentence in both languages against `tests/golden/text`: a file for each section and language, so that two
+    /// people who add sentences seldom meet. A new sentence needs its entry: `LOAXA_BLESS=1 cargo test --lib golden`
+    /// writes them; then read what it wrote.
+    #[test]
+    fn every_sentence_is_as_in_the_golden_files() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/text");
+        let sections = sections();
+        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        for (language, ending) in [(Language::Vi, "vi"), (Language::En, "en")] {
+            let mut entry = |section: &str, name: &str, said: &str| {
+                let file = files.entry(format!("{section}.{ending}.txt")).or_default();
+                file.push_str(&format!("# {name}\n{said}\n\n"));
+            };
+            for text in Text::samples() {
+                let section = sections.get(text.name()).unwrap_or_else(|| panic!("no section: {}", text.name()));
+                entry(section, text.name(), &text.say(language));
+            }
+            for outcome in Outcome::ALL {
+                entry("words", outcome.key(), outcome_word(outcome, language));
+            }
+            for reason in Reason::ALL {
+                entry("words", reason.key(), reason_words(reason, language));
+            }
+            use Origin::{Huyen, Thon, Tinh, TrungUong, Xa};
+            for origin in [TrungUong, Tinh, Huyen, Xa, Thon] {
+                entry("words", &format!("{origin:?}"), origin_words(origin, language));
+            }
+            for day in 0..7 {
+                entry("words", &format!("weekday {day}"), weekday_words(day, language));
+            }
+            for kind in ClipKind::ALL {
+                entry("words", &format!("{kind:?}"), clip_kind_words(kind, language));
+            }
+            for priority in [Priority::Emergency, Priority::Priority, Priority::Normal] {
+                entry("words", &format!("{priority:?}"), priority_words(priority, language));
+            }
+            entry("words", "length", &length_words(3_725_000, language));
+            use std::io::ErrorKind;
+            for kind in [
+                ErrorKind::NotFound,
+                ErrorKind::PermissionDenied,
+                ErrorKind::IsADirectory,
+                ErrorKind::NotADirectory,
+                ErrorKind::StorageFull,
+                ErrorKind::ReadOnlyFilesystem,
+            ] {
+                entry("words", &format!("{kind:?}"), &system_words(&kind.into(), language));
+            }
+        }
+        if std::env::var_os("LOAXA_BLESS").is_some() {
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).unwrap();
+            files.iter().for_each(|(name, text)| fs::write(folder.join(name), text).unwrap());
+        }
+        let mut wrong = String::new();
+        let kept = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        kept.filter(|name| !files.contains_key(name))
+            .for_each(|name| wrong.push_str(&format!("{name}: no such section\n")));
+        for (name, text) in &files {
+            let golden = fs::read_to_string(folder.join(name)).unwrap_or_default();
+            let of =
+                |text: &str| -> Vec<String> { text.split("# ").skip(1).map(|e| e.trim_end().to_owned()).collect() };
+            let (now, golden) = (of(text), of(&golden));
+            for entry in now.iter().filter(|e| !golden.contains(e)) {
+                wrong.push_str(&format!("{name}: not in the golden file: {entry}\n"));
+            }
+            for entry in golden.iter().filter(|e| !now.contains(e)) {
+                wrong.push_str(&format!("{name}: no longer said: {entry}\n"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong}LOAXA_BLESS=1 cargo test --lib golden writes them anew; read what it wrote");
+    }
+
+    /// Official Vietnamese, of the words people chose: no calques, nothing left in English, lower case and no full stop
+    /// where a cause follows.
+    #[test]
+    fn sentences_keep_to_the_words() {
+        for text in Text::samples() {
+            let (vi, en) = (text.say(Language::Vi), text.say(Language::En));
+            let low = vi.to_lowercase();
+            for calque in ["chiến dịch", "phát sóng", "file ", "folder", "click", "download", "upload", "server"]
+            {
+                assert!(!low.contains(calque), "{}: {calque}: {vi}", text.name());
+            }
+            for said in [&vi, &en] {
+                assert!(
+                    !said.contains("  ") || said.contains("\n  ") || said.starts_with("  "),
+                    "{}: {said}",
+                    text.name()
+                );
+                let asks = said.ends_with(' ') && text.name().starts_with("Edit");
+                assert!(asks || said.trim_end() == said.as_str(), "{}: {said:?}", text.name());
+            }
+        }
+    }
 
     #[test]
     fn lengths_leave_out_what_is_nought() {

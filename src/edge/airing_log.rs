@@ -9,11 +9,13 @@ mod salvage;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::{Map, Value, json};
@@ -201,7 +203,7 @@ pub fn machine_mark() -> Option<String> {
 const RESTORED: &str = "restored";
 
 /// Up to this size of the database every page is looked at when it is opened for writing, bytes: a second or two on a
-/// slow card. `loaxa verify` looks at any.
+/// slow card. A larger one is looked over once the station runs ([`LogWriter::look_over`]).
 const LOOKED_AT_WHOLE: u64 = 64 << 20;
 
 /// What cannot be read in so many tries is lost.
@@ -275,6 +277,42 @@ pub struct RawRow<'a> {
     pub hash: &'a [u8],
 }
 
+/// Sums over the entries of the search indexes: equal for the indexes and for the rows, or an entry is wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Indexed([u64; 3]);
+
+impl Indexed {
+    fn add<K: Hash>(&mut self, which: usize, seq: u64, key: K) {
+        let mut hasher = DefaultHasher::new();
+        (seq, key).hash(&mut hasher);
+        self.0[which] = self.0[which].wrapping_add(hasher.finish());
+    }
+
+    fn airing(&mut self, seq: u64, id: &str) {
+        self.add(0, seq, id);
+    }
+
+    fn event(&mut self, seq: u64, event: &str) {
+        self.add(1, seq, event);
+    }
+
+    fn planned(&mut self, seq: u64, at_ms: i64) {
+        self.add(2, seq, at_ms);
+    }
+
+    /// Adds a row by its columns.
+    pub fn row(&mut self, row: &RawRow<'_>) {
+        let Some(index) = &row.index else { return };
+        if let Some(id) = &index.airing_id {
+            self.airing(row.seq, id);
+        }
+        if let Some(event) = &index.event {
+            self.event(row.seq, event);
+        }
+        self.planned(row.seq, index.planned_at_ms.unwrap_or(i64::MIN));
+    }
+}
+
 /// The database, opened for writing by one daemon or for reading by anybody.
 pub struct AiringLog {
     path: PathBuf,
@@ -324,6 +362,11 @@ impl AiringLog {
         AiringLog::open_as_it_is(path, identity.clone(), clock.clone())?.bind(identity, clock)
     }
 
+    /// Whether opening leaves pages unseen, because there are so many.
+    pub fn is_large(path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|m| m.len() > LOOKED_AT_WHOLE)
+    }
+
     /// Sees to it that the log is this machine's own.
     fn bind(self, identity: Identity, clock: Arc<dyn Clock>) -> Result<AiringLog, LogError> {
         let Some(here) = machine_mark() else { return Ok(self) };
@@ -341,7 +384,13 @@ impl AiringLog {
                 AiringLog::open_as_it_is(&path, identity, clock)?
             }
         };
-        set_meta(&log.db, "machine", &here).map_err(sqlite("write", &path))?;
+        let set = || -> rusqlite::Result<()> {
+            let tx = Transaction::new_unchecked(&log.db, TransactionBehavior::Immediate)?;
+            set_meta(&tx, "machine", &here)?;
+            set_check(&tx)?;
+            tx.commit()
+        };
+        set().map_err(sqlite("write", &path))?;
         Ok(log)
     }
 
@@ -351,9 +400,18 @@ impl AiringLog {
         self.sessions()?;
         self.recent(20)?;
         self.last_row()?;
-        self.noted_head()?;
+        let noted = self.noted_head()?;
         self.first_seq()?;
-        if fs::metadata(&self.path).is_ok_and(|m| m.len() > LOOKED_AT_WHOLE) {
+        // A log from before there was a check gets one with the next commit.
+        if self.side_is_right()? == Some(false) {
+            return Err(LogError::Damaged { what: "state", path: self.path.clone() });
+        }
+        // The note in a file of its own never leads: rows that it knows of were on the disk.
+        let reached = noted.map_or(0, |n| n.seq).max(self.head()?.seq);
+        if salvage::noted(&self.path).is_some_and(|n| n.log_id == self.log_id && n.at.seq > reached) {
+            return Err(LogError::Damaged { what: "tail", path: self.path.clone() });
+        }
+        if AiringLog::is_large(&self.path) {
             return Ok(());
         }
         let found = self.quick_check()?;
@@ -375,6 +433,9 @@ impl AiringLog {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
         .map_err(sqlite("open", path))?;
+        // Until the log has been looked at, closing it leaves the write-ahead log as it is: mending needs all of it.
+
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite("open", path))?;
         Self::prepare(&db, path).map_err(sqlite("open", path))?;
         Self::migrate(&db, path)?;
         if new {
@@ -385,6 +446,7 @@ impl AiringLog {
         }
         let log = Self::finish(path, db, Some((identity, clock)))?;
         log.probe()?;
+        log.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(sqlite("open", path))?;
         Ok(log)
     }
 
@@ -462,6 +524,7 @@ impl AiringLog {
             if found == 0 {
                 tx.execute("INSERT INTO meta VALUES ('log_id', ?1)", [&log_id])?;
             }
+            set_check(&tx)?;
             tx.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known};"))?;
             tx.commit()
         };
@@ -548,6 +611,7 @@ impl AiringLog {
             // Beside the rows: a tail cut off with an editor shows.
             set_meta(&tx, "head", &format!("{}:{}", last.seq, hex(&last.head))).map_err(&on)?;
         }
+        set_check(&tx).map_err(&on)?;
         tx.commit().map_err(&on)?;
         if last != before {
             salvage::note(&self.path, &self.log_id, last);
@@ -709,18 +773,48 @@ impl AiringLog {
         Ok(latest)
     }
 
-    /// The audio behind the airings planned since a moment that sounded, by SHA-256, and when each was last planned.
-    pub fn aired_since(&self, since: Wall) -> Result<HashMap<String, Wall>, LogError> {
+    /// Hands each airing planned since a moment to `each`, with that moment, up to the row of a number.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn each_airing_since(
+        &self,
+        since: Wall,
+        last: u64,
+        mut each: impl FnMut(Wall, &Row<'_>),
+    ) -> Result<(), LogError> {
+        let on = self.on_read();
         let mut query = self
             .db
             .prepare_cached(
-                "SELECT json_extract(body, '$.clip_sha256'), max(planned_at_ms) FROM rows
-                 WHERE planned_at_ms >= ?1 AND type = 'airing' AND json_extract(body, '$.clip_sha256') IS NOT NULL
-                 AND json_extract(body, '$.played_ms') > 0 GROUP BY 1",
+                "SELECT body, planned_at_ms FROM rows WHERE planned_at_ms >= ?1 AND seq <= ?2 AND type = 'airing'",
             )
-            .map_err(self.on_read())?;
-        let rows = query.query_map([since.0], |r| Ok((r.get(0)?, Wall(r.get(1)?)))).map_err(self.on_read())?;
-        rows.collect::<Result<_, _>>().map_err(self.on_read())
+            .map_err(&on)?;
+        let mut rows = query.query([since.0, signed(last)]).map_err(&on)?;
+        while let Some(row) = rows.next().map_err(&on)? {
+            let planned_at = Wall(row.get(1).map_err(&on)?);
+            if let Some(row) = row.get_ref(0).map_err(&on)?.as_str().ok().and_then(Row::parse) {
+                each(planned_at, &row);
+            }
+        }
+        Ok(())
+    }
+
+    /// The audio behind the airings planned since a moment that sounded, by SHA-256, and when each was last planned.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn aired_since(&self, since: Wall) -> Result<HashMap<String, Wall>, LogError> {
+        let mut last: HashMap<String, Wall> = HashMap::new();
+        self.each_airing_since(since, u64::MAX, |at, row| {
+            let sounded = row.int("played_ms").is_some_and(|ms| ms > 0);
+            let Some(sha256) = row.text("clip_sha256").filter(|_| sounded) else { return };
+            match last.get_mut(&*sha256) {
+                Some(known) => *known = at.max(*known),
+                None => drop(last.insert(sha256.into_owned(), at)),
+            }
+        })?;
+        Ok(last)
     }
 
     /// When something last aired whole, as its row says it; looked for in the last 5,000 rows.
@@ -844,17 +938,46 @@ impl AiringLog {
         Ok(count)
     }
 
-    /// Hands each row with the columns beside it to `each`, by number: for verification.
+    /// Hands each row with the columns beside it to `each`, by number: for verification. Rows on pages that cannot be
+    /// read are left out; the error that hid the first of them comes at the end.
     pub fn for_each_raw<E: From<LogError>>(&self, mut each: impl FnMut(RawRow<'_>) -> Result<(), E>) -> Result<(), E> {
+        // What a bad page hides is found by asking for later rows: one by one at first, then in longer steps.
+        const ONE_BY_ONE: u64 = 64;
+        let (mut last, mut step, mut hidden) = (0, 0, None);
+        loop {
+            let mut read = Ok(());
+            let result = self.each_raw_after(last + step, &mut |row: RawRow<'_>| {
+                (last, step) = (row.seq, 0);
+                read = each(row);
+                read.is_ok()
+            });
+            read?;
+            let Err(error) = result else { break };
+            if !error.is_damage() && !error.is_unreadable() {
+                return Err(error.into());
+            }
+            hidden.get_or_insert(error);
+            step = if step < ONE_BY_ONE { step + 1 } else { step * 2 };
+            if last + step > i64::MAX as u64 / 2 {
+                break;
+            }
+        }
+        hidden.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// The rows after a number, until `each` says no.
+    fn each_raw_after(&self, after: u64, each: &mut dyn FnMut(RawRow<'_>) -> bool) -> Result<(), LogError> {
         let on = self.on_read();
         let mut query = self
             .db
             .prepare_cached(
                 "SELECT seq, type, airing_id, event, planned_at_ms, session_start_ms, body, hash FROM rows
-                 NOT INDEXED ORDER BY seq",
+                 NOT INDEXED WHERE seq > ?1 ORDER BY seq",
             )
             .map_err(&on)?;
-        let mut rows = query.query([]).map_err(&on)?;
+        // A number under 1 is a finding of its own.
+        let after = if after == 0 { i64::MIN } else { signed(after) };
+        let mut rows = query.query([after]).map_err(&on)?;
         while let Some(row) = rows.next().map_err(&on)? {
             let get = |i| row.get_ref(i).map_err(&on);
             let bytes = |value| match value {
@@ -871,14 +994,108 @@ impl AiringLog {
                     session_start_ms: e.as_i64_or_null().ok()?,
                 })
             };
-            each(RawRow {
+            let more = each(RawRow {
                 seq: u64::try_from(row.get::<_, i64>(0).map_err(&on)?).unwrap_or(0),
                 index: index(),
                 body: bytes(get(6)?),
                 hash: bytes(get(7)?),
-            })?;
+            });
+            if !more {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// What the search indexes hold, to be compared with what the rows say; none for one that is not in order.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn indexed(&self) -> Result<Option<Indexed>, LogError> {
+        let on = self.on_read();
+        let mut indexed = Indexed::default();
+        let mut in_order = true;
+        let mut walk = |sql: &str, add: &mut dyn FnMut(&mut Indexed, u64, ValueRef<'_>) -> bool| {
+            let mut query = self.db.prepare(sql)?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                in_order &= add(&mut indexed, number(row, 1)?, row.get_ref(0)?);
+            }
+            Ok(())
+        };
+        let text = |value: ValueRef<'_>| value.as_str().map(str::to_owned).unwrap_or_default();
+        let mut last = String::new();
+        walk(
+            "SELECT airing_id, seq FROM rows INDEXED BY rows_airing WHERE airing_id IS NOT NULL ORDER BY airing_id",
+            &mut |indexed, seq, value| {
+                let id = text(value);
+                indexed.airing(seq, &id);
+                let rises = last < id;
+                last = id;
+                rises
+            },
+        )
+        .map_err(&on)?;
+        let mut last = (String::new(), 0);
+        walk(
+            "SELECT event, seq FROM rows INDEXED BY rows_event WHERE event IS NOT NULL ORDER BY event, seq",
+            &mut |indexed, seq, value| {
+                let next = (text(value), seq);
+                indexed.event(seq, &next.0);
+                let rises = last < next;
+                last = next;
+                rises
+            },
+        )
+        .map_err(&on)?;
+        let mut last = (i64::MIN, 0);
+        walk(
+            "SELECT planned_at_ms, seq FROM rows INDEXED BY rows_planned ORDER BY planned_at_ms, seq",
+            &mut |indexed, seq, value| {
+                let next = (value.as_i64_or_null().ok().flatten().unwrap_or(i64::MIN), seq);
+                indexed.planned(seq, next.0);
+                let rises = last < next;
+                last = next;
+                rises
+            },
+        )
+        .map_err(&on)?;
+        Ok(in_order.then_some(indexed))
+    }
+
+    /// Whether what stands beside the rows is as the last commit left it: named values, sessions, intents. None when
+    /// no commit has said so.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn side_is_right(&self) -> Result<Option<bool>, LogError> {
+        let on = self.on_read();
+        let Some(noted) = meta(&self.db, CHECK).map_err(&on)? else { return Ok(None) };
+        Ok(Some(noted == side_check(&self.db).map_err(&on)?))
+    }
+
+    /// Whether the database has the tables and indexes that it was made with.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn form_is_right(&self) -> Result<bool, LogError> {
+        let form = |db: &Connection| -> rusqlite::Result<Vec<[Option<String>; 4]>> {
+            db.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")?
+                .query_map([], |r| Ok([r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?]))?
+                .collect()
+        };
+        let made = || {
+            let db = Connection::open_in_memory()?;
+            MIGRATIONS.iter().try_for_each(|step| db.execute_batch(step))?;
+            form(&db)
+        };
+        Ok(form(&self.db).map_err(self.on_read())? == made().map_err(self.on_read())?)
+    }
+
+    /// Where the chain stood by the note in the file beside the database; none when it is of another log. To be read
+    /// before the log is opened for reading: the daemon writes on.
+    pub fn head_beside(path: &Path) -> Option<(String, Committed)> {
+        salvage::noted(path).map(|noted| (noted.log_id, noted.at))
     }
 
     /// Copies the log as it was when this was opened into a new file, while the daemon writes on. The copy is bound to
@@ -895,7 +1112,7 @@ impl AiringLog {
             .map_err(&on)?;
         // One file, nothing beside it.
         copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).map_err(&on)?;
-        set_meta(&copy, "machine", RESTORED).map_err(&on)?;
+        set_meta(&copy, "machine", RESTORED).and_then(|()| set_check(&copy)).map_err(&on)?;
         let at = head(&copy).map_err(&on)?;
         copy.close().map_err(|(_, e)| on(e))?;
         Ok(at)
@@ -954,6 +1171,45 @@ fn set_meta(db: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value")?
         .execute([name, value])
         .map(drop)
+}
+
+/// Name of the value that proves the others: SHA-256 over everything beside the rows.
+const CHECK: &str = "check";
+
+/// What [`CHECK`] should say.
+fn side_check(db: &Connection) -> rusqlite::Result<String> {
+    let mut hasher = Sha256::new();
+    for (sql, columns) in [
+        ("SELECT name, value FROM meta WHERE name <> 'check' ORDER BY name", 2),
+        ("SELECT name, value FROM named ORDER BY name", 2),
+        ("SELECT key, body FROM sessions ORDER BY key", 2),
+        ("SELECT airing_id, body, played_ms, boot_id, armed_at_ms FROM intents ORDER BY airing_id", 5),
+    ] {
+        let mut query = db.prepare_cached(sql)?;
+        let mut rows = query.query([])?;
+        hasher.update(b"T");
+        while let Some(row) = rows.next()? {
+            for column in 0..columns {
+                match row.get_ref(column)? {
+                    ValueRef::Integer(n) => {
+                        hasher.update(b"I");
+                        hasher.update(n.to_le_bytes());
+                    }
+                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                        hasher.update(b"B");
+                        hasher.update((bytes.len() as u64).to_le_bytes());
+                        hasher.update(bytes);
+                    }
+                    ValueRef::Null | ValueRef::Real(_) => hasher.update(b"N"),
+                }
+            }
+        }
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+fn set_check(db: &Connection) -> rusqlite::Result<()> {
+    set_meta(db, CHECK, &side_check(db)?)
 }
 
 fn head(db: &Connection) -> rusqlite::Result<Committed> {
@@ -1107,21 +1363,32 @@ const HANGS_AFTER_NS: i64 = 5_000_000_000;
 pub trait Committer: Send {
     /// Carries out changes in one transaction, once under each name of a batch.
     fn commit(&mut self, batch: &str, writes: &[Write]) -> Result<Committed, LogError>;
+
+    /// Mends what is damaged. Where the chain stands then; none where there is nothing to mend.
+    fn mend(&mut self) -> Result<Option<Committed>, LogError> {
+        Ok(None)
+    }
 }
 
 impl Committer for AiringLog {
     fn commit(&mut self, batch: &str, writes: &[Write]) -> Result<Committed, LogError> {
         match (self.commit_once(batch, writes), &self.writer) {
-            (Err(error), Some((identity, clock))) if error.is_damage() => {
-                let (path, identity, clock) = (self.path.clone(), identity.clone(), clock.clone());
-                // The damaged file is let go of before another takes its name.
-                let nothing = Connection::open_in_memory().map_err(sqlite("open", &path))?;
-                drop(std::mem::replace(&mut self.db, nothing));
-                *self = AiringLog::mend(&path, identity, clock)?;
+            (Err(error), Some(_)) if error.is_damage() => {
+                Committer::mend(self)?;
                 self.commit_once(batch, writes)
             }
             (result, _) => result,
         }
+    }
+
+    fn mend(&mut self) -> Result<Option<Committed>, LogError> {
+        let Some((identity, clock)) = self.writer.clone() else { return Ok(None) };
+        let path = self.path.clone();
+        // The damaged file is let go of before another takes its name.
+        let nothing = Connection::open_in_memory().map_err(sqlite("open", &path))?;
+        drop(std::mem::replace(&mut self.db, nothing));
+        *self = AiringLog::mend(&path, identity, clock)?;
+        self.head().map(Some)
     }
 }
 
@@ -1197,6 +1464,8 @@ struct Queue {
     lost: LostRows,
     in_flight_since_ns: Option<i64>,
     failing: Option<(Arc<LogError>, Wall)>,
+    /// Damage was found while looking the pages over.
+    mend: bool,
     hurry: bool,
     stopping: bool,
     ended: bool,
@@ -1324,6 +1593,34 @@ impl LogWriter {
         queue.batches.is_empty()
     }
 
+    /// Looks at every page of the log at `path` on a thread of its own that lets all others go first; what is damaged is
+    /// mended. For a log that was too large to be looked at as a whole when it was opened, and from time to time.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    pub fn look_over(&self, path: &Path) -> std::io::Result<()> {
+        let (shared, path) = (self.shared.clone(), path.to_owned());
+        let look = move || {
+            let _ = rustix::process::setpriority_process(None, 19);
+            for last in [false, false, true] {
+                let looked = AiringLog::open_read_only(&path).and_then(|log| log.quick_check());
+                match looked {
+                    Ok(found) if found.is_empty() => return,
+                    // Whoever writes finds out what is wrong with the disk or the file as a whole.
+                    Err(error) if !error.is_damage() && !error.is_unreadable() => return,
+                    // A loose card may read on the next try.
+                    _ if !last => std::thread::sleep(READ_PAUSE),
+                    _ => {
+                        shared.fails(LogError::Damaged { what: "page", path: path.clone() });
+                        shared.lock().mend = true;
+                        shared.changed.notify_all();
+                    }
+                }
+            }
+        };
+        std::thread::Builder::new().name("log-pages".into()).stack_size(256 * 1024).spawn(look).map(drop)
+    }
+
     /// How the log is doing.
     pub fn health(&self) -> LogHealth {
         let queue = self.shared.lock();
@@ -1431,13 +1728,16 @@ fn next_batch(queue: &mut Queue, now: Wall) -> Option<(String, Arc<Vec<Write>>)>
 fn write_all(shared: &Shared, mut log: Option<Box<dyn Committer>>, mut open: Opener) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let (name, writes) = {
+        let next = {
             let mut queue = shared.lock();
             loop {
+                if std::mem::take(&mut queue.mend) {
+                    break None;
+                }
                 let now = shared.clock.now();
                 if let Some(batch) = next_batch(&mut queue, now.wall()) {
                     queue.in_flight_since_ns = Some(now.boot_ns);
-                    break batch;
+                    break Some(batch);
                 }
                 if queue.stopping {
                     queue.ended = true;
@@ -1449,6 +1749,33 @@ fn write_all(shared: &Shared, mut log: Option<Box<dyn Committer>>, mut open: Ope
             }
         };
         shared.changed.notify_all();
+        let Some((name, writes)) = next else {
+            let mended = match &mut log {
+                Some(log) => log.mend(),
+                None => open().and_then(|fresh| log.insert(fresh).mend()),
+            };
+            match mended {
+                Ok(at) => {
+                    pause = FIRST_PAUSE;
+                    let healed = shared.lock().failing.take().is_some();
+                    if let Some(Committed { seq, head }) = at {
+                        shared.say(LogEvent::Committed { token: None, seq, head });
+                    }
+                    if healed {
+                        shared.say(LogEvent::Healed);
+                    }
+                }
+                Err(error) => {
+                    log = None;
+                    shared.fails(error);
+                    let mut queue = shared.lock();
+                    queue.mend = !queue.stopping;
+                    drop(queue);
+                    rest(shared, &mut pause);
+                }
+            }
+            continue;
+        };
         let result = match &mut log {
             Some(log) => log.commit(&name, &writes),
             None => open().and_then(|fresh| log.insert(fresh).commit(&name, &writes)),

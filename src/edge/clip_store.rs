@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/clips/SHA256.mp3                    a clip: verified, decoded whole once, never changed
-//! DIR/clips/SHA256.measured.json             what the decoding found
+//! DIR/clips/SHA256.measured.json          what the decoding found
 //! DIR/clips/SHA256.part.mp3, .part.tag    a transfer under way, or one to take up again, and the server's tag
 //! DIR/playlists/SOURCE.SERIAL-HASH.json, .json.minisig   a list as signed, and its signature
 //! DIR/playlists/SOURCE.accepted           which of them is in force, since when; and which was before
@@ -13,7 +13,7 @@
 //! play it. A generation (a list with all the clips it needs) comes into force by one rename; before it the old
 //! one is whole, after it the new one:
 //!
-//! 1. every clip the list needs: part file, flushed; decoded; its `.measured` written; renamed; folder flushed
+//! 1. every clip the list needs: part file, flushed; decoded; what was found noted; renamed; folder flushed
 //! 2. (the first time only: `SOURCE.accepted` that says "nothing yet") `SOURCE.SERIAL-HASH.json` and `.minisig` written under their own names, flushed; folder flushed
 //! 3. `SOURCE.accepted.tmp` written, flushed
 //! 4. `SOURCE.accepted.tmp` renamed to `SOURCE.accepted`: **the switch**; folder flushed
@@ -38,6 +38,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::config::Language;
 use crate::domain::keyring::KEYS;
+use crate::domain::loudness::{self, Heard};
 use crate::domain::signature::{Accepted, ENDINGS, URGENT, Wanted, hex, is_sha256, is_tame_id, sha256_hex};
 use crate::domain::text::Text;
 use crate::domain::time::{ClockState, Wall};
@@ -56,6 +57,13 @@ pub struct Measured {
     pub true_peak_db: Option<f64>,
 }
 
+impl Measured {
+    /// How loud it is.
+    pub fn heard(&self) -> Heard {
+        Heard { loudness_lufs: self.loudness_lufs, true_peak_db: self.true_peak_db }
+    }
+}
+
 /// Decodes a clip whole and says what it found, or why it may not air. Handed in: this file knows no decoder.
 pub type Admit<'a> = dyn Fn(&Path) -> Result<Measured, Text> + Send + Sync + 'a;
 
@@ -70,6 +78,8 @@ pub enum StoreError {
     WrongBytes { title: String },
     /// It does not decode, or may not air.
     Refused { title: String, why: Box<Text> },
+    /// Too loud, or silent.
+    Unfit { why: Box<Text> },
     /// It is longer or shorter than signed.
     Duration { title: String, signed_ms: i64, found_ms: i64 },
     /// A clip the list needs is not there.
@@ -95,6 +105,7 @@ impl StoreError {
             }
             StoreError::WrongBytes { title } => Text::ClipWrongBytes { title: title.clone() },
             StoreError::Refused { title, why } => Text::ClipRefused { title: title.clone(), why: why.say(language) },
+            StoreError::Unfit { why } => Text::ClipUnfit { why: why.say(language) },
             StoreError::Duration { title, signed_ms, found_ms } => {
                 Text::ClipDuration { title: title.clone(), signed_ms: *signed_ms, found_ms: *found_ms }
             }
@@ -111,7 +122,13 @@ impl StoreError {
 
     /// Whether the list itself is at fault, so that trying again before it changes is of no use.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, StoreError::Refused { .. } | StoreError::Duration { .. } | StoreError::OverQuota { .. })
+        matches!(
+            self,
+            StoreError::Refused { .. }
+                | StoreError::Unfit { .. }
+                | StoreError::Duration { .. }
+                | StoreError::OverQuota { .. }
+        )
     }
 }
 
@@ -276,7 +293,9 @@ impl ClipStore {
             fs::create_dir_all(folder).map_err(at(folder))?;
             for name in names(folder)? {
                 // Left by a cut in mid-write; whatever it was going to replace is whole.
-                if name.ends_with(".tmp") {
+                // So with what is left of a transfer whose clip is there.
+                let over = name.split_once('.').filter(|(_, rest)| rest.starts_with("part."));
+                if name.ends_with(".tmp") || over.is_some_and(|(sha256, _)| store.path_of(sha256).is_some()) {
                     let _ = fs::remove_file(folder.join(name));
                 }
             }
@@ -328,6 +347,23 @@ impl ClipStore {
         }
     }
 
+    /// Throws a clip's file away when its bytes are no longer those of its name. Whether it did; a file that is none
+    /// of this store's stays. Reads the whole file.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn drop_altered(&self, path: &Path) -> Result<bool, StoreError> {
+        let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.split_once('.'));
+        let Some((sha256, _)) = name.filter(|(sha256, _)| self.path_of(sha256).is_some_and(|own| own == path)) else {
+            return Ok(false);
+        };
+        if hash_file(path).map_err(at(path))? == sha256 {
+            return Ok(false);
+        }
+        fs::remove_file(path).map_err(at(path))?;
+        Ok(true)
+    }
+
     /// Number of clips and their bytes.
     pub fn usage(&self) -> (u64, u64) {
         let clips = self.list_clips().unwrap_or_default();
@@ -338,7 +374,7 @@ impl ClipStore {
     /// nobody wrote down what was found the first time.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] or [`StoreError::Duration`].
+    /// [`StoreError::Refused`], [`StoreError::Unfit`] or [`StoreError::Duration`].
     pub fn check_admitted(&self, wanted: &Wanted, admit: &Admit) -> Result<(), StoreError> {
         let measured = match self.measured(&wanted.sha256) {
             Some(measured) => measured,
@@ -350,7 +386,7 @@ impl ClipStore {
                 measured
             }
         };
-        duration_fits(wanted, &measured)
+        fits(wanted, &measured)
     }
 
     /// Keeps clips from being evicted until the pin is dropped.
@@ -399,10 +435,15 @@ impl ClipStore {
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
+    /// Not flushed: it is only a memo. Lost or torn by a power cut, the clip is decoded again when it is asked for.
     fn note_measured(&self, sha256: &str, measured: &Measured) -> Result<(), StoreError> {
         let path = self.clips.join(format!("{sha256}.measured.json"));
+        let tmp = self.clips.join(format!("{sha256}.measured.json.tmp"));
         let text = serde_json::to_vec(measured).map_err(|e| at(&path)(e.into()))?;
-        self.replace(&path, &text)
+        self.step(&tmp)?;
+        fs::write(&tmp, text).map_err(at(&tmp))?;
+        self.step(&path)?;
+        fs::rename(&tmp, &path).map_err(at(&path))
     }
 
     /// Reads everything on disk for a source.
@@ -859,8 +900,8 @@ impl Part<'_> {
     /// Checks size and hash, lets the clip be decoded whole, and gives it its name.
     ///
     /// # Errors
-    /// [`StoreError::WrongBytes`], [`StoreError::Refused`] and [`StoreError::Duration`] remove the part file; else
-    /// what the disk says.
+    /// [`StoreError::WrongBytes`], [`StoreError::Refused`], [`StoreError::Unfit`] and [`StoreError::Duration`] remove
+    /// the part file; else what the disk says.
     pub fn finish(self, admit: &Admit) -> Result<Measured, StoreError> {
         let store = self.claim.store;
         let title = self.wanted.title.clone();
@@ -870,8 +911,10 @@ impl Part<'_> {
         }
         store.step(&self.path)?;
         self.file.sync_all().map_err(at(&self.path))?;
-        let admitted = refused_as(&title, admit(&self.path))
-            .and_then(|measured| duration_fits(&self.wanted, &measured).map(|()| measured));
+        // What was decoded once, under this very hash, need not be again when only the file was lost.
+        let known = store.measured(&self.wanted.sha256);
+        let admitted = known.map_or_else(|| refused_as(&title, admit(&self.path)), Ok);
+        let admitted = admitted.and_then(|measured| fits(&self.wanted, &measured).map(|()| measured));
         let measured = match admitted {
             Ok(measured) => measured,
             Err(error) => {
@@ -879,7 +922,9 @@ impl Part<'_> {
                 return Err(error);
             }
         };
-        store.note_measured(&self.wanted.sha256, &measured)?;
+        if known.is_none() {
+            store.note_measured(&self.wanted.sha256, &measured)?;
+        }
         let path = store.clips.join(format!("{}.{}", self.wanted.sha256, self.wanted.ending));
         store.step(&path)?;
         fs::rename(&self.path, &path).map_err(at(&path))?;
@@ -891,6 +936,15 @@ impl Part<'_> {
 
 fn refused_as(title: &str, admitted: Result<Measured, Text>) -> Result<Measured, StoreError> {
     admitted.map_err(|why| StoreError::Refused { title: title.into(), why: Box::new(why) })
+}
+
+/// Whether what was measured is what the list signs, and fit for people's ears with the gain it signs.
+fn fits(wanted: &Wanted, measured: &Measured) -> Result<(), StoreError> {
+    duration_fits(wanted, measured)?;
+    match loudness::objection(&wanted.title, measured.heard(), wanted.gain_db, loudness::PUBLISHED) {
+        Some(why) => Err(StoreError::Unfit { why: Box::new(why) }),
+        None => Ok(()),
+    }
 }
 
 /// Within 2 % of what is signed. Up to 30 ms more are forgiven: about one frame of MP3, which players count
@@ -1004,6 +1058,7 @@ mod tests {
             ending: "mp3",
             bytes: bytes.len() as u64,
             duration_ms: 10_000,
+            gain_db: 0.0,
             url: format!("clips/{n}.mp3"),
         }
     }
@@ -1096,8 +1151,42 @@ mod tests {
                 let checked = store.check_admitted(&longer, &never);
                 assert!(matches!(checked, Err(StoreError::Duration { .. })));
                 fs::remove_file(path).unwrap();
+                // Fetched again it is not decoded again: the same hash, the same sound.
+                let mut part = store.part(&wanted(2)).unwrap().unwrap();
+                part.write(&sound(2)).unwrap();
+                assert_eq!(part.finish(&never).unwrap().duration_ms, ms);
+                fs::remove_file(store.path_of(&wanted(2).sha256).unwrap()).unwrap();
+                fs::remove_file(dir.path().join(format!("clips/{}.measured.json", wanted(2).sha256))).unwrap();
             }
         }
+    }
+
+    /// Row for row what publishing promises: a gain that would tear, one that is too loud, nothing to hear.
+    #[test]
+    fn too_loud_or_silent_stays_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = ClipStore::open(dir.path()).unwrap();
+        let finish = |gain_db: f64, loudness_lufs, true_peak_db| {
+            let mut part = store.part(&Wanted { gain_db, ..wanted(1) }).unwrap().unwrap();
+            part.write(&sound(1)).unwrap();
+            let found = part.finish(&|_| Ok(Measured { duration_ms: 10_000, loudness_lufs, true_peak_db }));
+            match found {
+                Err(StoreError::Unfit { why }) => why.name(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(finish(3.0, Some(-20.0), Some(-1.0)), "SoundPeak");
+        assert_eq!(finish(4.0, Some(-10.0), Some(-6.0)), "SoundLoud");
+        assert_eq!(finish(0.0, None, None), "SoundNone");
+        assert_eq!(finish(20.0, None, Some(-70.0)), "SoundNone");
+        assert_eq!(names(&store.clips).unwrap(), Vec::<String>::new(), "nothing of them is left");
+
+        // One that is there already is judged anew by the gain of another list, without decoding.
+        bring(&store, 1).unwrap();
+        let never = |_: &Path| -> Result<Measured, Text> { panic!("decoded twice") };
+        store.check_admitted(&wanted(1), &never).unwrap();
+        let louder = Wanted { gain_db: 6.0, ..wanted(1) };
+        assert!(matches!(store.check_admitted(&louder, &never), Err(StoreError::Unfit { .. })));
     }
 
     #[test]

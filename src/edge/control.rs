@@ -90,7 +90,11 @@ pub enum Request {
         seq: u64,
     },
     /// Ask every source now.
-    Sync,
+    Sync {
+        /// Who.
+        #[serde(default)]
+        by: Option<String>,
+    },
     /// Put the list before back in force.
     RollBack {
         /// Whose.
@@ -101,7 +105,11 @@ pub enum Request {
     /// Look at the store: another program has brought a list into force.
     Look,
     /// Look at config and local list again.
-    Reload,
+    Reload {
+        /// Who changed them.
+        #[serde(default)]
+        by: Option<String>,
+    },
     /// A code that opens the station page for a person, once.
     PageCode {
         /// Who.

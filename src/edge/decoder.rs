@@ -38,8 +38,6 @@ pub const RATE_MIN: u32 = 8_000;
 pub const RATE_MAX: u32 = 96_000;
 /// The longest clip that is taken, milliseconds.
 pub const LONGEST_MS: u64 = 4 * 3_600_000;
-/// Below this peak, in dB of full scale, a clip is silent: somebody recorded with the microphone off.
-pub const SILENT_DB: f64 = -60.0;
 
 /// Packets in a row that cannot be decoded before the clip counts as broken.
 const DAMAGED_IN_A_ROW: u32 = 50;
@@ -88,6 +86,12 @@ pub enum ClipError {
         /// Its rate, Hz.
         rate: u32,
     },
+    /// The process that was to look at it could not be shut in.
+    #[error("cannot shut in the process that decodes: {why}")]
+    NoFence {
+        /// What the system says.
+        why: String,
+    },
     /// Longer than [`LONGEST_MS`].
     #[error("{path} is longer than {limit_ms} ms")]
     TooLong {
@@ -108,6 +112,7 @@ impl ClipError {
             ClipError::UnknownFormat { path, format } => Text::ClipOtherFormat { path, format },
             ClipError::Broken { path, why } => Text::ClipBroken { path, why },
             ClipError::Unplayable { path, channels, rate } => Text::ClipUnplayable { path, channels, rate },
+            ClipError::NoFence { why } => Text::ClipNoFence { why },
             ClipError::TooLong { path, limit_ms } => Text::ClipTooLong { path, hours: limit_ms / 3_600_000 },
         }
     }
@@ -613,8 +618,6 @@ pub struct Measured {
     pub loudness_lufs: Option<f64>,
     /// True peak, dB of full scale; none for digital silence.
     pub true_peak_db: Option<f64>,
-    /// Whether nothing in it can be heard: peak below [`SILENT_DB`].
-    pub silent: bool,
 }
 
 /// Decodes a whole clip and measures it. Broken when a part is missing or more than a hundredth does not decode.
@@ -637,7 +640,7 @@ pub fn measure(path: &Path) -> Result<Measured, ClipError> {
         }
         meter.add_frames_f32(&block).map_err(broken)?;
     }
-    if frames == 0 {
+    if frames * 1000 < u64::from(spec.rate) {
         return Err(decoder.broken("no sound in it"));
     }
     if decoder.total_frames().is_some_and(|total| frames < total - total / 50) {
@@ -657,7 +660,6 @@ pub fn measure(path: &Path) -> Result<Measured, ClipError> {
         channels: spec.channels,
         loudness_lufs: meter.loudness_global().ok().and_then(hundredths),
         true_peak_db: hundredths(peak_db),
-        silent: peak_db < SILENT_DB || !peak_db.is_finite(),
     })
 }
 

@@ -123,6 +123,17 @@ impl HttpError {
         !matches!(self, HttpError::TooLong { .. } | HttpError::Length { .. })
     }
 
+    /// Whether the line broke under a transfer, so that going on from where it stands may do at once.
+    pub fn is_broken_line(&self) -> bool {
+        matches!(
+            self,
+            HttpError::Truncated { .. }
+                | HttpError::Silence { .. }
+                | HttpError::NoConnection { .. }
+                | HttpError::NoHost { .. }
+        )
+    }
+
     /// How long the server asked to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -39,7 +39,7 @@ use crate::domain::text::Text;
 use crate::domain::time::{Clock, Wall, next_day};
 use crate::edge::page::door::{Door, Try};
 use crate::edge::page::sheets::{LogAsked, Parts, Sheet, standard_days};
-use crate::edge::page::view::{Disk, Office, Order, Past, Plan, Rows, View};
+use crate::edge::page::view::{Disk, Knock, Office, Order, Past, Plan, Rows, View};
 
 /// Connections at once; what comes on top is closed unanswered.
 const MOST_CONNECTIONS: usize = 256;
@@ -258,6 +258,7 @@ fn response(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Re
 
 const HTML: &str = "text/html; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
+const WORKBOOK: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 fn guarded(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
@@ -387,6 +388,9 @@ impl Shop {
         let Some(view) = view else { return response(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "loaxa ...\n") };
         if path == "/live" {
             return self.live(caller.language);
+        }
+        if path == "/log.xlsx" {
+            return self.workbook(&view, query, &caller).await;
         }
         if let "/log.csv" | "/log.jsonl" = path {
             return self.download(&view, query, caller.language, path == "/log.csv");
@@ -580,7 +584,7 @@ impl Shop {
         let office = self.office.clone();
         let made = tokio::task::spawn_blocking(move || {
             let _place = place;
-            office.report(&arguments)
+            office.made(Language::Vi, &arguments)
         });
         let bytes = match made.await {
             Ok(Ok(bytes)) => bytes,
@@ -599,6 +603,33 @@ impl Shop {
             headers.insert(header::CONTENT_DISPOSITION, value);
         }
         response
+    }
+
+    /// The log as a workbook. A child of the daemon makes it: that takes memory.
+    async fn workbook(&self, view: &View, query: &HashMap<String, String>, caller: &Caller) -> Response<Body> {
+        let Ok(place) = self.downloads.clone().try_acquire_owned() else {
+            return response(StatusCode::SERVICE_UNAVAILABLE, PLAIN, Body::empty());
+        };
+        let (arguments, language) = (workbook_arguments(view, query), caller.language);
+        let office = self.office.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            office.made(language, &arguments)
+        });
+        match made.await {
+            Ok(Ok(bytes)) => {
+                let mut response = response(StatusCode::OK, WORKBOOK, bytes);
+                let name = HeaderValue::from_static("attachment; filename=\"nhat-ky.xlsx\"");
+                response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+                response
+            }
+            Ok(Err(why)) => {
+                let by = caller.by.as_ref().map(|(by, _)| &**by);
+                let sheet = Sheet { view, language, by, said: None, has_audio: &|_| false };
+                response(StatusCode::INTERNAL_SERVER_ERROR, HTML, sheet.plain(Text::PageFailed { why }))
+            }
+            Err(_) => response(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, Body::empty()),
+        }
     }
 
     fn download(&self, view: &View, query: &HashMap<String, String>, language: Language, csv: bool) -> Response<Body> {
@@ -665,6 +696,7 @@ impl Shop {
             "/logout" => {
                 let (door, gone) = (self.door.clone(), login);
                 let _ = tokio::task::spawn_blocking(move || door.leave(&gone)).await;
+                self.office.at_the_door(Knock::Left(by));
                 let mut response = see("/");
                 set_cookie(&mut response, "loaxa=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
                 return response;
@@ -700,15 +732,21 @@ impl Shop {
         let tried = tokio::task::spawn_blocking(move || door.enter(&typed)).await;
         let text = match tried {
             Ok(Ok(Try::Opens(token, by))) => {
-                tracing::info!("page: {by} logged in");
+                self.office.at_the_door(Knock::Opened(by));
                 let mut response = see("/");
                 let secure = if secure { "; Secure" } else { "" };
                 let cookie = format!("loaxa={token}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict{secure}");
                 set_cookie(&mut response, &cookie);
                 return response;
             }
-            Ok(Ok(Try::Wrong(left))) => Text::PageWrongCode { left },
-            Ok(Ok(Try::NoCode)) => Text::PageNoCode {},
+            Ok(Ok(Try::Wrong(left, by))) => {
+                self.office.at_the_door(Knock::Wrong(by, left));
+                Text::PageWrongCode { left }
+            }
+            Ok(Ok(Try::NoCode)) => {
+                self.office.at_the_door(Knock::NoCode);
+                Text::PageNoCode {}
+            }
             Ok(Err(error)) => Text::PageFailed { why: error.to_string() },
             Err(error) => Text::PageFailed { why: error.to_string() },
         };
@@ -757,11 +795,28 @@ fn report_arguments(query: &HashMap<String, String>) -> Option<(Vec<String>, &'s
     };
     let (format, kind) = match field("format") {
         Some("docx") => ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-        Some("xlsx") => ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        Some("xlsx") => ("xlsx", WORKBOOK),
         _ => ("html", HTML),
     };
+    arguments.insert(0, "report".into());
     arguments.extend(["--format".to_owned(), format.to_owned()]);
     Some((arguments, kind, format!("{name}.{format}")))
+}
+
+/// The arguments of `loaxa export` that the log page's filter means. Nothing typed is handed on as it is but the name
+/// of a campaign, which must look like one.
+fn workbook_arguments(view: &View, query: &HashMap<String, String>) -> Vec<String> {
+    let (asked, filter) = log_filter(view, query);
+    let after = NaiveDate::parse_from_str(&asked.to, "%Y-%m-%d").map_or(asked.to.clone(), |d| next_day(d).to_string());
+    let mut arguments: Vec<String> =
+        ["export", "--format", "xlsx", "--from", &asked.from, "--to", &after].map(str::to_owned).into();
+    if let Some(outcome) = filter.outcome {
+        arguments.extend(["--outcome".to_owned(), outcome.key().to_owned()]);
+    }
+    if let Some(campaign) = filter.campaign.filter(|c| !c.starts_with('-') && c.len() < 140 && c.contains('/')) {
+        arguments.extend(["--campaign".to_owned(), campaign]);
+    }
+    arguments
 }
 
 fn said_of_sync(done: &serde_json::Value, language: Language) -> String {
@@ -944,10 +999,10 @@ mod tests {
         let (words, name) = made("which=diary&week=2022-W40&format=docx").unwrap();
         assert_eq!(
             (words.as_str(), name.as_str()),
-            ("diary --week 2022-W40 --format docx", "so-nhat-ky-2022-W40.docx")
+            ("report diary --week 2022-W40 --format docx", "so-nhat-ky-2022-W40.docx")
         );
         let (words, _) = made("which=period&kind=year&ending=2022-10&calendar=1").unwrap();
-        assert_eq!(words, "period --kind year --ending 2022-10 --calendar --format html");
+        assert_eq!(words, "report period --kind year --ending 2022-10 --calendar --format html");
         assert_eq!(made("which=campaign&campaign=tinh/cds-2022").unwrap().1, "bao-cao-tinh-cds-2022.html");
         for bad in [
             "",

@@ -36,12 +36,22 @@ struct State {
     files: HashMap<String, Vec<u8>>,
     lies: HashMap<String, Lie>,
     requests: Vec<Request>,
+    traffic: Traffic,
 }
 
 pub struct LyingServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     body_bytes: Arc<AtomicU64>,
+}
+
+/// Bytes over the line, headers and all.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Traffic {
+    pub requests: u64,
+    pub came: u64,
+    /// Of honest answers.
+    pub went: u64,
 }
 
 impl LyingServer {
@@ -84,8 +94,15 @@ impl LyingServer {
         self.state.lock().unwrap().requests.iter().filter(|r| r.path == path).cloned().collect()
     }
 
+    /// What went over the line since the last look, for any path.
+    pub fn traffic(&self) -> Traffic {
+        self.state.lock().unwrap().traffic
+    }
+
     pub fn forget_requests(&self) {
-        self.state.lock().unwrap().requests.clear();
+        let mut state = self.state.lock().unwrap();
+        state.requests.clear();
+        state.traffic = Traffic::default();
         self.body_bytes.store(0, Ordering::Relaxed);
     }
 
@@ -99,10 +116,12 @@ fn serve(stream: TcpStream, state: &Mutex<State>, body_bytes: &AtomicU64) {
     stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
-    while let Some(request) = read_request(&mut reader) {
+    while let Some((request, came)) = read_request(&mut reader) {
         let (lie, file) = {
             let mut state = state.lock().unwrap();
             state.requests.push(request.clone());
+            state.traffic.requests += 1;
+            state.traffic.came += came as u64;
             (state.lies.get(&request.path).cloned(), state.files.get(&request.path).cloned())
         };
         if let Some(lie) = lie {
@@ -110,28 +129,33 @@ fn serve(stream: TcpStream, state: &Mutex<State>, body_bytes: &AtomicU64) {
             return;
         }
         let sent = match file {
-            None => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+            None => put(&mut stream, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
             Some(bytes) => honest(&request, &bytes, &mut stream, body_bytes),
         };
-        if sent.is_err() {
-            return;
-        }
+        let Ok(went) = sent else { return };
+        state.lock().unwrap().traffic.went += went as u64;
     }
 }
 
-fn read_request(reader: &mut impl BufRead) -> Option<Request> {
+fn put(out: &mut TcpStream, bytes: &[u8]) -> std::io::Result<usize> {
+    out.write_all(bytes).map(|()| bytes.len())
+}
+
+/// A request and its bytes.
+fn read_request(reader: &mut impl BufRead) -> Option<(Request, usize)> {
     let mut line = String::new();
     if reader.read_line(&mut line).ok()? == 0 {
         return None;
     }
+    let mut came = line.len();
     let path = line.split(' ').nth(1)?.to_owned();
     let mut headers = HashMap::new();
     loop {
         let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
+        came += reader.read_line(&mut line).ok()?;
         let line = line.trim_end();
         if line.is_empty() {
-            return Some(Request { path, headers });
+            return Some((Request { path, headers }, came));
         }
         let (name, value) = line.split_once(':')?;
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
@@ -144,30 +168,32 @@ pub fn etag(bytes: &[u8]) -> String {
     format!("\"{sum:x}\"")
 }
 
-fn honest(request: &Request, bytes: &[u8], out: &mut TcpStream, body_bytes: &AtomicU64) -> std::io::Result<()> {
+fn honest(request: &Request, bytes: &[u8], out: &mut TcpStream, body_bytes: &AtomicU64) -> std::io::Result<usize> {
     let tag = etag(bytes);
     if request.header("if-none-match") == Some(&tag) {
-        return write!(out, "HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\n\r\n");
+        return put(out, format!("HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\n\r\n").as_bytes());
     }
+    let (head, rest) = answer_head(request, bytes, &tag);
+    let head = put(out, head.as_bytes())?;
+    body_bytes.fetch_add(rest.len() as u64, Ordering::Relaxed);
+    Ok(head + put(out, rest)?)
+}
+
+/// The head of an honest answer to a question for a file or for the rest of it, and the bytes that belong behind it.
+pub fn answer_head<'b>(request: &Request, bytes: &'b [u8], tag: &str) -> (String, &'b [u8]) {
     let may_range = request.header("if-range").is_none_or(|t| t == tag);
-    let rest = match request.range_from() {
+    match request.range_from() {
         Some(from) if may_range && from < bytes.len() => {
             let (len, last) = (bytes.len() - from, bytes.len() - 1);
-            write!(
-                out,
+            let head = format!(
                 "HTTP/1.1 206 Partial Content\r\nContent-Length: {len}\r\n\
                  Content-Range: bytes {from}-{last}/{}\r\nETag: {tag}\r\n\r\n",
                 bytes.len()
-            )?;
-            &bytes[from..]
+            );
+            (head, &bytes[from..])
         }
-        _ => {
-            write!(out, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nETag: {tag}\r\n\r\n", bytes.len())?;
-            bytes
-        }
-    };
-    body_bytes.fetch_add(rest.len() as u64, Ordering::Relaxed);
-    out.write_all(rest)
+        _ => (format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nETag: {tag}\r\n\r\n", bytes.len()), bytes),
+    }
 }
 
 /// Writes raw text, whoever listens.

@@ -1,5 +1,5 @@
 /* Between the daemon and its disk: counts what is written, flushed, renamed and removed below a folder, and at one of
- * these calls acts out a fault. Loaded by LD_PRELOAD, built by tests/faults.rs. Only a process whose command is "run"
+ * these calls acts out a fault. Loaded by LD_PRELOAD, built by tests/shim/mod.rs. Only a process whose command is "run"
  * is touched.
  *
  *   SHIM_DIR     the folder

@@ -52,21 +52,24 @@ impl Daemon {
                 self.log.send(vec![Write::Set { name: EXPORTED.into(), value }], None);
                 let _ = reply.send(Answer::Done(Value::Null));
             }
-            Request::Sync => match &self.syncing {
-                Some(syncing) => {
-                    let answers = syncing.sync_now();
-                    let tx = self.tx.clone();
-                    let waiting = move || {
-                        let _ = tx.send(Message::Synced(reply, answers.iter().collect()));
-                    };
-                    if let Err(error) = std::thread::Builder::new().name("sync-now".into()).spawn(waiting) {
-                        tracing::error!("sync: {error}");
+            Request::Sync { by } => {
+                self.step(Event::Note(event(EventKind::Sync, now, by, &[])));
+                match &self.syncing {
+                    Some(syncing) => {
+                        let answers = syncing.sync_now();
+                        let tx = self.tx.clone();
+                        let waiting = move || {
+                            let _ = tx.send(Message::Synced(reply, answers.iter().collect()));
+                        };
+                        if let Err(error) = std::thread::Builder::new().name("sync-now".into()).spawn(waiting) {
+                            tracing::error!("sync: {error}");
+                        }
+                    }
+                    None => {
+                        let _ = reply.send(Answer::Done(json!([])));
                     }
                 }
-                None => {
-                    let _ = reply.send(Answer::Done(json!([])));
-                }
-            },
+            }
             Request::RollBack { source, by } => {
                 let refused =
                     |text: Text, code: &str| Answer::Refused { text: text.say(self.language), code: code.into() };
@@ -98,13 +101,18 @@ impl Daemon {
                     refused(Text::PageNeedsName {}, "no_name")
                 } else {
                     match self.door.code(&by) {
-                        Ok(code) => Answer::Done(json!({ "by": by.trim(), "code": code })),
+                        Ok(code) => {
+                            let by = by.trim().to_owned();
+                            self.login_row("code_shown", Some(by.clone()), &[]);
+                            Answer::Done(json!({ "by": by, "code": code }))
+                        }
                         Err(error) => refused(Text::PageFailed { why: error.to_string() }, "internal"),
                     }
                 };
                 let _ = reply.send(answer);
             }
             Request::PageRevoke { by } => {
+                self.login_row("revoked", None, &[("name", by.trim().into())]);
                 let (door, language) = (self.door.clone(), self.language);
                 let revoke = move || {
                     let answer = match door.revoke(&by) {
@@ -120,11 +128,37 @@ impl Daemon {
                     tracing::error!("revoke: {error}");
                 }
             }
-            Request::Reload => {
-                self.reload();
+            Request::Reload { by } => {
+                self.reload(by);
                 let _ = reply.send(Answer::Done(Value::Null));
             }
         }
+    }
+
+    /// Writes down who got into the station page, or did not.
+    pub(super) fn at_the_door(&mut self, knock: Knock) {
+        match knock {
+            Knock::Opened(by) => self.login_row("opened", Some(by.to_string()), &[]),
+            Knock::Left(by) => self.login_row("left", Some(by.to_string()), &[]),
+            Knock::Wrong(name, left) => {
+                self.login_row("refused", None, &[("name", (&*name).into()), ("tries_left", left.into())]);
+            }
+            Knock::NoCode => {
+                let boot_ns = self.clock.now().boot_ns;
+                let (tries, last) = (self.stray_tries.0 + 1, self.stray_tries.1);
+                self.stray_tries.0 = tries;
+                if last.is_none_or(|last| boot_ns - last >= STRAY_TRIES_EVERY_NS) {
+                    self.stray_tries = (0, Some(boot_ns));
+                    self.login_row("refused", None, &[("tries", tries.into())]);
+                }
+            }
+        }
+    }
+
+    fn login_row(&mut self, what: &str, by: Option<String>, more: &[(&str, Value)]) {
+        let mut detail = vec![("what", what.into())];
+        detail.extend_from_slice(more);
+        self.step(Event::Note(event(EventKind::Login, self.clock.now().wall(), by, &detail)));
     }
 
     /// A person vouches for the clock, which was set to `at`.

@@ -21,10 +21,17 @@ impl Daemon {
             .collect()
     }
 
-    /// A file that changed is read when it has stood still for a second: editors write in parts, and rename.
+    /// A file that changed is read when it has stood still for a second and nobody is in the midst of writing it:
+    /// editors write in parts, and rename.
     pub(super) fn watch_files(&mut self) {
+        let base = folder_of(&self.options.config);
+        let local = self.config.local.as_ref();
+        let files = [Some(self.options.config.clone()), local.map(|l| base.join(&l.playlist))];
+        let files = files.into_iter().flatten().map(Watched::File);
+        self.written.watch(files.chain(local.map(|l| Watched::Folder(base.join(&l.clips)))).collect());
+        let written = self.written.look(self.clock.now().boot_ns);
         let seen = self.look_at_files();
-        if seen != self.files_seen {
+        if seen != self.files_seen || written.changed || (written.half_written && self.files_changed) {
             self.files_seen = seen;
             self.files_changed = true;
             self.files_still = 0;
@@ -32,17 +39,23 @@ impl Daemon {
             self.files_still += 1;
             if self.files_still >= STILL {
                 self.files_changed = false;
-                self.reload();
+                self.reload(None);
             }
         }
     }
 
-    pub(super) fn reload(&mut self) {
+    /// Reads the files again; `by` changed them, where that is known.
+    pub(super) fn reload(&mut self, by: Option<String>) {
+        self.reload_by = by.or(self.reload_by.take());
         if self.reloading {
             self.files_changed = true;
             return;
         }
         self.reloading = true;
+        // What changes from here on is read again: the files are read a moment later.
+        self.files_seen = self.look_at_files();
+        self.files_changed = false;
+        let _ = self.written.look(self.clock.now().boot_ns);
         let options = self.options.clone();
         let clock = self.clock.clone();
         let (tx, language) = (self.tx.clone(), self.language);
@@ -67,6 +80,7 @@ impl Daemon {
     pub(super) fn reloaded(&mut self, result: Result<Reloaded, Vec<String>>) {
         self.reloading = false;
         let now = self.clock.now().wall();
+        let by = self.reload_by.take();
         let Reloaded { loaded, audio } = match result {
             Ok(reloaded) => reloaded,
             Err(lines) => {
@@ -76,7 +90,7 @@ impl Daemon {
                 let first = lines.first().cloned().unwrap_or_default();
                 let place = first.lines().next().unwrap_or_default().to_owned();
                 let detail = [("accepted", false.into()), ("finding", place.clone().into())];
-                self.step(Event::Note(event_of(EventKind::Config, now, &detail)));
+                self.step(Event::Note(event(EventKind::Config, now, by, &detail)));
                 self.alarm("config_refused", Text::ConfigNotTaken { finding: place });
                 return;
             }
@@ -94,7 +108,7 @@ impl Daemon {
             ("local_sha256", local_sha.into()),
             ("quiet_hours_shorter_by", config.quiet_main.shorter_by.clone().into()),
         ];
-        self.step(Event::Note(event_of(EventKind::Config, now, &detail)));
+        self.step(Event::Note(event(EventKind::Config, now, by, &detail)));
         let sources_changed = format!("{:?}", config.sources) != format!("{:?}", self.config.sources);
         self.language = loaded.language;
         self.zone = config.station.timezone;
@@ -130,6 +144,9 @@ impl Daemon {
             self.begin_sync();
         }
         tracing::info!("{}", Text::ConfigTaken {}.say(self.language));
-        self.files_seen = self.look_at_files();
+        // The config may name other files by now; a change of the same ones since they were read is still to be seen.
+        let seen = self.look_at_files().into_iter();
+        let known = |path: &PathBuf| self.files_seen.iter().find(|(p, _)| p == path).cloned();
+        self.files_seen = seen.map(|now| known(&now.0).unwrap_or(now)).collect();
     }
 }

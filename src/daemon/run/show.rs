@@ -1,6 +1,7 @@
 //! What the daemon shows of itself: the snapshot behind `status`, the page and the service manager.
 
 use super::*;
+use crate::domain::config::Source;
 
 impl Daemon {
     pub(super) fn short_time(&self, at: Wall) -> String {
@@ -63,6 +64,7 @@ impl Daemon {
                 },
             },
             store: StoreStatus { clips, bytes, quota_bytes: self.config.state.clips_quota_bytes },
+            campaigns: self.campaigns_status(wall),
             short: self.short.clone(),
             alarms: self.alarms.brief(self.language, time),
             trial: self.options.trial,
@@ -70,6 +72,23 @@ impl Daemon {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_s: (now.boot_ns - self.started.boot_ns) / 1_000_000_000,
         }
+    }
+
+    /// How far campaigns are, day by day.
+    fn campaigns_status(&self, wall: Wall) -> Vec<CampaignStatus> {
+        let today = self.zone.date(wall);
+        let of = |facts: CampaignFacts| {
+            let days = quota::standing_about(&facts, &self.planned, &self.history, today, QUOTA_AHEAD_DAYS);
+            let days = days.into_iter().map(|day| CampaignDay {
+                date: day.date.to_string(),
+                topic: day.topic,
+                aired: day.aired,
+                planned: day.planned,
+                quota: day.quota,
+            });
+            CampaignStatus { id: facts.id, title: facts.title, days: days.collect() }
+        };
+        self.campaigns().into_iter().map(of).filter(|c| !c.days.is_empty()).collect()
     }
 
     pub(super) fn brief(&self, airing: OnStage, blocked_by: Option<Reason>) -> Brief {
@@ -133,17 +152,20 @@ impl Daemon {
         let stage = self.playout.stage();
         let programme = self.playout.programme();
         let health = self.log.health();
-        let above = self.config.sources.iter().filter_map(|source| {
-            let stored = self.stored.iter().find(|s| s.source == source.id)?;
-            Some(Above {
-                source: source.id.clone(),
-                origin: Some(source.origin),
-                list: stored.list.clone(),
-                serial: stored.serial,
-                since: stored.in_force_at,
-                expires_at: stored.expires_at,
-            })
-        });
+        let of = |lists: &[Arc<Stored>]| -> Vec<Above> {
+            let shown = |source: &Source| {
+                let stored = lists.iter().find(|s| s.source == source.id)?;
+                Some(Above {
+                    source: source.id.clone(),
+                    origin: Some(source.origin),
+                    list: stored.list.clone(),
+                    serial: stored.serial,
+                    since: stored.in_force_at,
+                    expires_at: stored.expires_at,
+                })
+            };
+            self.config.sources.iter().filter_map(shown).collect()
+        };
         let contacts = self.syncing.as_ref().map(Syncing::status).unwrap_or_default().into_iter().map(|s| {
             let stored = self.stored.iter().find(|l| l.source == s.id);
             Contact {
@@ -163,7 +185,9 @@ impl Daemon {
             trial: self.options.trial,
             programme: programme.clone(),
             own: self.own.as_ref().map(|o| o.list.clone()),
-            above: above.collect(),
+            above: of(&self.stored),
+            urgent: of(&self.urgent),
+            short: self.short.clone(),
             stop: stage.stop.clone(),
             on_air: stage.on_air(programme),
             relaying: stage.is_relaying(),

@@ -19,6 +19,7 @@ impl Daemon {
         }
         self.watch_alarms(now);
         self.prune(now);
+        self.look_over_log(now);
         self.show_page();
         self.beat();
         let line = self.status_line();
@@ -43,6 +44,19 @@ impl Daemon {
         let oldest = today.checked_sub_months(chrono::Months::new(self.config.log_keep_months.max(1)));
         if let Some(oldest) = oldest {
             self.log.send(vec![Write::Prune { before: self.zone.midnight(oldest) }], None);
+        }
+    }
+
+    /// Once a day, while nothing is on the air, every page of the log is looked at; of a large one first as soon as the
+    /// station runs.
+    pub(super) fn look_over_log(&mut self, now: Now) {
+        let today = self.zone.date(now.wall());
+        if self.looked_over_on == Some(today) || self.playout.stage().voice.is_some() {
+            return;
+        }
+        self.looked_over_on = Some(today);
+        if let Err(error) = self.log.look_over(&self.state_dir.join(FILE_NAME)) {
+            tracing::warn!("log-pages: {error}");
         }
     }
 
@@ -81,8 +95,9 @@ impl Daemon {
         match self.playout.stage().stop.clone() {
             Some(stop) => {
                 let since = self.short_time(stop.since);
-                let days = (wall - stop.since).max(0) / DAY_MS;
-                let text = Text::StoppedAlarm { since, by: stop.by.unwrap_or_default(), days };
+                let days = (wall - stop.since).max(0) / DAY_MS + 1;
+                let by = stop.by.unwrap_or_else(|| Text::NoNameGiven {}.say(self.language));
+                let text = Text::StoppedAlarm { since, by, days };
                 self.alarm("stopped", text);
             }
             None => self.clear("stopped"),
@@ -145,7 +160,10 @@ impl Daemon {
         let today = self.zone.date(wall);
         if self.short_on != Some(today) {
             self.short_on = Some(today);
-            self.short = self.short_days(today);
+            let facts = self.campaigns();
+            (self.planned, self.short) = quota::ahead(self.playout.programme(), &facts, today, QUOTA_AHEAD_DAYS);
+            let kept = chrono::Days::new(u64::from(QUOTA_AHEAD_DAYS));
+            self.history.forget_before(today.checked_sub_days(kept).unwrap_or(today));
         }
         match self.short.first() {
             Some(short) => self.alarm("quota_short", short.alarm()),
@@ -168,15 +186,13 @@ impl Daemon {
         }
     }
 
-    /// The campaigns that cannot reach their quota in the month to come.
-    pub(super) fn short_days(&self, today: chrono::NaiveDate) -> Vec<quota::Short> {
+    /// The campaigns of the lists in force.
+    pub(super) fn campaigns(&self) -> Vec<CampaignFacts> {
         let own = self.own.iter().map(|o| (LOCAL, &o.list));
         let above = self.stored.iter().map(|s| (&*s.source, &s.list));
-        let facts: Vec<_> = own
-            .chain(above)
+        own.chain(above)
             .flat_map(|(source, list)| list.campaigns.iter().map(move |c| CampaignFacts::of_list(source, c)))
-            .collect();
-        quota::short_ahead(self.playout.programme(), &facts, today, QUOTA_AHEAD_DAYS)
+            .collect()
     }
 
     /// What is wrong with the commune's own audio: all of it in the journal, the first of it as an alarm.

@@ -1,6 +1,7 @@
 //! `report campaign`: the result of a campaign in the layout of NĐ 30/2020/NĐ-CP.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
@@ -54,18 +55,18 @@ impl CampaignFacts {
     }
 
     /// As rows tell, where no list has it any more: no quota, the days on which it was planned.
-    pub fn of_rows(id: &str, lines: &[Line], head: &Letterhead) -> CampaignFacts {
+    pub fn of_rows(id: &str, lines: &[Arc<Line>], head: &Letterhead) -> CampaignFacts {
         let ours = || lines.iter().filter(|l| l.campaign_id.as_deref() == Some(id));
         let topics: BTreeSet<_> = ours().filter_map(|l| l.topic_id.clone()).collect();
         CampaignFacts {
             id: id.to_owned(),
             title: id.to_owned(),
-            doc_number: ours().find_map(|l| l.doc_number.clone()),
+            doc_number: ours().find_map(|l| l.doc_number.as_deref().map(str::to_owned)),
             doc_date: None,
             from: ours().map(|l| head.date(l.planned_at)).min(),
             to: ours().map(|l| head.date(l.planned_at)).max(),
             min_per_day: None,
-            topics: topics.into_iter().map(|t| (t.clone(), t, None)).collect(),
+            topics: topics.into_iter().map(|t| (t.to_string(), t.to_string(), None)).collect(),
             listed: false,
         }
     }
@@ -109,10 +110,10 @@ pub struct CampaignResult {
 }
 
 /// Sums a campaign up.
-pub fn result(head: &Letterhead, facts: CampaignFacts, lines: &[Line]) -> CampaignResult {
-    let ours: Vec<Line> = lines.iter().filter(|l| l.campaign_id.as_deref() == Some(&*facts.id)).cloned().collect();
+pub fn result(head: &Letterhead, facts: CampaignFacts, lines: &[Arc<Line>]) -> CampaignResult {
+    let ours: Vec<Arc<Line>> = lines.iter().filter(|l| l.campaign_id.as_deref() == Some(&*facts.id)).cloned().collect();
     let airings = station_airings(&ours);
-    let best = || airings.iter().map(|a| &a.best);
+    let best = || airings.iter().map(|a| &*a.best);
     let tally = Tally::of(best());
     let aired = || best().filter(|l| l.outcome == Outcome::Aired);
     let sessions = aired().filter_map(|l| l.session.as_deref()).collect::<BTreeSet<_>>().len() as u64;
@@ -132,14 +133,14 @@ pub fn result(head: &Letterhead, facts: CampaignFacts, lines: &[Line]) -> Campai
     }
     let mut topics: Vec<Option<String>> = facts.topics.iter().map(|(id, ..)| Some(id.clone())).collect();
     for line in best() {
-        if !topics.contains(&line.topic_id) {
-            topics.push(line.topic_id.clone());
+        if !topics.iter().any(|t| t.as_deref() == line.topic_id.as_deref()) {
+            topics.push(line.topic_id.as_deref().map(str::to_owned));
         }
     }
     // What belongs to no topic stands last.
     topics.sort_by_key(Option::is_none);
     let by_topic = topics.into_iter().map(|topic| {
-        let tally = Tally::of(best().filter(|l| l.topic_id == topic));
+        let tally = Tally::of(best().filter(|l| l.topic_id.as_deref() == topic.as_deref()));
         (topic, tally)
     });
     let by_topic = by_topic.collect();
@@ -179,33 +180,33 @@ fn topics_table(result: &CampaignResult) -> Table {
     ];
     let mut table = Table::new("Bảng 1. Kết quả theo chủ đề", "Theo chủ đề", &columns);
     let facts = &result.facts;
-    let best = || result.airings.iter().map(|a| &a.best);
+    let best = || result.airings.iter().map(|a| &*a.best);
     let clips = |lines: &mut dyn Iterator<Item = &Line>| {
         lines.filter_map(|l| Some((l.source.clone(), l.clip_id.clone()?))).collect::<BTreeSet<_>>().len() as u64
     };
     let quota = |n: Option<u64>, aired: u64| match n {
         Some(n) => [Cell::Count(n), Cell::Share(aired, n)],
-        None => [Cell::Text("-".into()), Cell::Text("-".into())],
+        None => [Cell::text("-"), Cell::text("-")],
     };
     for (i, (topic, tally)) in result.by_topic.iter().enumerate() {
-        let own = || best().filter(|l| l.topic_id == *topic);
+        let own = || best().filter(|l| l.topic_id.as_deref() == topic.as_deref());
         let a_day = facts.topics.iter().find(|(t, ..)| Some(t) == topic.as_ref()).and_then(|(.., n)| *n);
         let [due, rate] = quota(a_day.map(|n| u64::from(n) * result.days), tally.aired);
         table.row(vec![
             Cell::Count(i as u64 + 1),
-            Cell::Text(topic_title(facts, topic.as_deref())),
+            Cell::text(topic_title(facts, topic.as_deref())),
             Cell::Count(clips(&mut own())),
             Cell::Count(tally.aired),
             Cell::Minutes(tally.aired_ms),
             due,
             rate,
-            Cell::Text(reasons(own())),
+            Cell::text(reasons(own())),
         ]);
     }
     let [due, rate] = quota(result.quota, result.tally.aired);
     table.total(vec![
         Cell::Empty,
-        Cell::Text("Cộng".into()),
+        Cell::text("Cộng"),
         Cell::Count(clips(&mut best())),
         Cell::Count(result.tally.aired),
         Cell::Minutes(result.tally.aired_ms),
@@ -239,20 +240,20 @@ fn days_table(result: &CampaignResult, name: String) -> Table {
             Cell::Minutes(tally.aired_ms),
             Cell::Count(tally.cut()),
             Cell::Count(tally.not_begun()),
-            quota.map_or(Cell::Text("-".into()), Cell::Count),
-            Cell::Text(quota.map_or("-", |q| if tally.aired >= q { "Đạt" } else { "Chưa đạt" }).into()),
+            quota.map_or(Cell::text("-"), Cell::Count),
+            Cell::text(quota.map_or("-", |q| if tally.aired >= q { "Đạt" } else { "Chưa đạt" })),
         ]);
     }
     let reached = result.days_reached.map(|n| format!("{n}/{} ngày", result.days));
     table.total(vec![
-        Cell::Text("Cộng".into()),
+        Cell::text("Cộng"),
         Cell::Count(result.by_day.values().map(|(_, s)| s).sum()),
         Cell::Count(result.tally.aired),
         Cell::Minutes(result.tally.aired_ms),
         Cell::Count(result.tally.cut()),
         Cell::Count(result.tally.not_begun()),
-        result.quota.map_or(Cell::Text("-".into()), Cell::Count),
-        reached.map_or(Cell::Text("-".into()), Cell::Text),
+        result.quota.map_or(Cell::text("-"), Cell::Count),
+        reached.map_or(Cell::text("-"), Cell::text),
     ]);
     table
 }
@@ -278,10 +279,10 @@ fn failures_table(head: &Letterhead, result: &CampaignResult, name: String) -> T
         table.row(vec![
             Cell::Date(head.date(line.planned_at)),
             Cell::Time(head.local(line.planned_at)),
-            Cell::Text(line.title.clone()),
-            Cell::Text(ending(line)),
-            Cell::Text(sounded),
-            Cell::Text(boxes(airing)),
+            Cell::text(line.title.clone()),
+            Cell::text(ending(line)),
+            Cell::text(sounded),
+            Cell::text(boxes(airing)),
         ]);
     }
     table
@@ -374,7 +375,7 @@ pub fn paper(head: Letterhead, gathered: &Gathered, facts: CampaignFacts) -> Pap
         blocks.push(Block::Table(failures_table(&head, &result, next("Các lượt phát không trọn vẹn"))));
     }
     let kinds = ClipKind::ALL.into_iter().filter_map(|kind| {
-        let of: Vec<_> = result.airings.iter().filter(|a| a.best.clip_kind == Some(kind)).map(|a| &a.best).collect();
+        let of: Vec<_> = result.airings.iter().filter(|a| a.best.clip_kind == Some(kind)).map(|a| &*a.best).collect();
         let tally = Tally::of(of.iter().copied());
         (tally.aired > 0).then(|| {
             let word = crate::domain::text::clip_kind_words(kind, crate::domain::config::Language::Vi).to_lowercase();
@@ -391,7 +392,7 @@ pub fn paper(head: Letterhead, gathered: &Gathered, facts: CampaignFacts) -> Pap
         days: result.by_day.iter().map(|(date, (tally, _))| (*date, tally.aired)).collect(),
         quota: result.facts.min_per_day.map(u64::from),
     }));
-    let all: Vec<Line> = result.airings.iter().flat_map(|a| a.all.iter().cloned()).collect();
+    let all: Vec<Arc<Line>> = result.airings.iter().flat_map(|a| a.all.iter().cloned()).collect();
     let devices = by_device(gathered, &all);
     let several = devices.is_some();
     if let Some(table) = devices {

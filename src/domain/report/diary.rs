@@ -1,5 +1,7 @@
 //! `report diary`: the station's Sổ nhật ký chương trình phát thanh, one day a table.
 
+use std::sync::Arc;
+
 use chrono::{Datelike, NaiveDate, Weekday};
 
 use super::gather::{Away, Gathered, Happening, Line, station_airings};
@@ -127,7 +129,7 @@ fn day_table(
             let name = match line.kind {
                 Kind::Manual => "Phát theo lệnh của người trực".to_owned(),
                 Kind::Emergency => format!("KHẨN CẤP: {}", line.slot_name),
-                Kind::Scheduled | Kind::Relay => line.slot_name.clone(),
+                Kind::Scheduled | Kind::Relay => line.slot_name.to_string(),
             };
             entries.push((line.planned_at, 1, Entry::Session(name)));
         }
@@ -172,12 +174,12 @@ fn day_table(
                     Cell::Time(head.local(line.planned_at)),
                     time(line.started_at),
                     time(line.ended_at),
-                    Cell::Text(line.title.clone()),
-                    Cell::Text(kind_words(line)),
-                    Cell::Text(source_words(&line.source, line.origin.map(Origin::key))),
-                    Cell::Text(line.approved_by.clone().unwrap_or_default()),
+                    Cell::text(line.title.clone()),
+                    Cell::text(kind_words(line)),
+                    Cell::text(source_words(&line.source, line.origin.map(Origin::key))),
+                    Cell::text(line.approved_by.clone().unwrap_or_default()),
                     played(line),
-                    Cell::Text(outcome),
+                    Cell::text(outcome),
                 ]);
             }
         }
@@ -200,16 +202,16 @@ fn day_sum(tally: &Tally) -> String {
 }
 
 /// The totals of each day of the week: recomputed from the rows the tables list.
-pub fn totals(head: &Letterhead, week: &Week, lines: &[Line]) -> Vec<(NaiveDate, Tally)> {
+pub fn totals(head: &Letterhead, week: &Week, lines: &[Arc<Line>]) -> Vec<(NaiveDate, Tally)> {
     let airings = station_airings(lines);
-    let of = |date| Tally::of(airings.iter().map(|a| &a.best).filter(|l| head.date(l.planned_at) == date));
+    let of = |date| Tally::of(airings.iter().map(|a| &*a.best).filter(|l| head.date(l.planned_at) == date));
     week.days().into_iter().map(|date| (date, of(date))).collect()
 }
 
 /// The book's week.
 pub fn paper(head: Letterhead, gathered: &Gathered, week: &Week) -> Paper {
     let [first, .., last] = week.days();
-    let ours: Vec<Line> =
+    let ours: Vec<Arc<Line>> =
         gathered.lines.iter().filter(|l| (first..=last).contains(&head.date(l.planned_at))).cloned().collect();
     let airings = station_airings(&ours);
     let mut blocks = notices(&head, gathered);

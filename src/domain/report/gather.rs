@@ -1,52 +1,53 @@
 //! Rows from one log or from the exports of several boxes, made ready for reports: proved, each taken once, those
 //! that do not count left out and named.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, hash_map};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::{Summary, output_counts};
 use crate::domain::airing::{Kind, Outcome, Reason, hex, legal};
-use crate::domain::chain::{Checker, Row, examine};
+use crate::domain::chain::{Checker, Row, Scratch, examine};
 use crate::domain::config::Origin;
 use crate::domain::playlist::ClipKind;
 use crate::domain::time::Wall;
 
-/// One device's airing, as its row says.
+/// One device's airing, as its row says. Words that rows repeat are kept once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// Number in its chain.
     pub seq: u64,
     /// The chain.
-    pub log_id: String,
+    pub log_id: Arc<str>,
     /// The box.
-    pub device_id: String,
+    pub device_id: Arc<str>,
     /// The airing.
-    pub airing_id: String,
+    pub airing_id: Arc<str>,
     /// What made it happen.
     pub kind: Kind,
     /// Where the clip comes from; of a relay the session's source.
-    pub source: String,
+    pub source: Arc<str>,
     /// Level of that source.
     pub origin: Option<Origin>,
     /// The session, `slot_source/slot/session start`; none for what was played by hand.
-    pub session: Option<String>,
+    pub session: Option<Arc<str>>,
     /// The session's name for people.
-    pub slot_name: String,
+    pub slot_name: Arc<str>,
     /// Plain clip id.
-    pub clip_id: Option<String>,
+    pub clip_id: Option<Arc<str>>,
     /// Title; of a relay the session's name.
-    pub title: String,
+    pub title: Arc<str>,
     /// What the clip is; none for a relay.
     pub clip_kind: Option<ClipKind>,
     /// `SOURCE/ID`
-    pub campaign_id: Option<String>,
+    pub campaign_id: Option<Arc<str>>,
     /// `SOURCE/ID`
-    pub topic_id: Option<String>,
+    pub topic_id: Option<Arc<str>>,
     /// The campaign's document.
-    pub doc_number: Option<String>,
+    pub doc_number: Option<Arc<str>>,
     /// Who approved it.
-    pub approved_by: Option<String>,
+    pub approved_by: Option<Arc<str>>,
     /// When it was to sound.
     pub planned_at: Wall,
     /// When its first sample sounded.
@@ -67,8 +68,8 @@ pub struct Line {
 
 impl Line {
     /// Reads a row. None when it is no airing, or outcome and reason may not stand together.
-    pub fn of(row: &Row<'_>) -> Option<Line> {
-        let text = |key: &str| row.text(key).map(|t| t.into_owned());
+    fn of(row: &Row<'_>, words: &mut Words) -> Option<Line> {
+        let mut text = |key: &str| row.text(key).map(|t| words.keep(&t));
         let outcome = row.outcome()?;
         let reason = row.reason();
         if !legal(outcome, reason) {
@@ -80,11 +81,7 @@ impl Line {
             "relay" => Kind::Relay,
             _ => Kind::Scheduled,
         };
-        let airing_id = text("airing_id")?;
-        let session = match kind {
-            Kind::Manual => None,
-            _ => airing_id.rsplit_once('/').map(|(session, _)| session.to_owned()),
-        };
+        let airing_id = row.text("airing_id")?;
         let slot_name = text("slot_name").unwrap_or_default();
         Some(Line {
             seq: row.seq().unwrap_or(0),
@@ -105,9 +102,12 @@ impl Line {
             clip_ms: row.int("clip_ms"),
             played_ms: row.int("played_ms").unwrap_or(0),
             recorded_at: row.time("recorded_at"),
-            airing_id,
+            session: match kind {
+                Kind::Manual => None,
+                _ => airing_id.rsplit_once('/').map(|(session, _)| words.keep(session)),
+            },
+            airing_id: (&*airing_id).into(),
             kind,
-            session,
             slot_name,
             outcome,
             reason,
@@ -116,10 +116,27 @@ impl Line {
 
     /// What tells the station's airings apart: the same item of the same session on two boxes is one airing, but what
     /// was played by hand is each box's own.
-    fn key(&self) -> String {
+    fn key(&self) -> (&str, &str, &str) {
         match self.kind {
-            Kind::Manual => format!("{}/{}/{}", self.device_id, self.log_id, self.airing_id),
-            _ => self.airing_id.clone(),
+            Kind::Manual => (&self.device_id, &self.log_id, &self.airing_id),
+            _ => ("", "", &self.airing_id),
+        }
+    }
+}
+
+/// Words, each kept once however many rows say it.
+#[derive(Default)]
+pub(super) struct Words(HashSet<Arc<str>>);
+
+impl Words {
+    pub(super) fn keep(&mut self, word: &str) -> Arc<str> {
+        match self.0.get(word) {
+            Some(known) => known.clone(),
+            None => {
+                let word: Arc<str> = word.into();
+                self.0.insert(word.clone());
+                word
+            }
         }
     }
 }
@@ -239,7 +256,7 @@ pub enum Trouble {
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
     /// The airings that count, by planned time.
-    pub lines: Vec<Line>,
+    pub lines: Vec<Arc<Line>>,
     /// The events, by time.
     pub happenings: Vec<Happening>,
     /// When boxes were off.
@@ -258,15 +275,17 @@ pub struct Gathered {
 pub struct Gatherer {
     trial: bool,
     station_id: Option<String>,
-    seen: HashMap<(String, u64), [u8; 32]>,
-    conflicts: BTreeMap<(String, u64), String>,
+    /// Of each log, half of each row's hash: a few megabytes for a hundred thousand rows.
+    seen: HashMap<Arc<str>, HashMap<u64, [u8; 16]>>,
+    conflicts: BTreeMap<(Arc<str>, u64), String>,
     numbers: BTreeMap<(String, String), Vec<(u64, u64)>>,
     lives: BTreeMap<String, Vec<(u64, Wall, bool)>>,
     stops: Vec<(String, Wall, Wall)>,
-    lines: Vec<Line>,
+    lines: Vec<Arc<Line>>,
+    words: Words,
     happenings: Vec<Happening>,
     gathered: Gathered,
-    scratch: String,
+    scratch: Scratch,
 }
 
 /// One file or log while it is read.
@@ -290,9 +309,10 @@ impl Gatherer {
             lives: BTreeMap::new(),
             stops: Vec::new(),
             lines: Vec::new(),
+            words: Words::default(),
             happenings: Vec::new(),
             gathered: Gathered::default(),
-            scratch: String::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -344,23 +364,25 @@ impl Gatherer {
         if !unbroken {
             return;
         }
-        match self.seen.get(&(log_id.clone(), seq)) {
-            Some(known) if *known == hash => {
+        let half: [u8; 16] = std::array::from_fn(|i| hash[i]);
+        let log_id = self.words.keep(&log_id);
+        match self.seen.entry(log_id.clone()).or_default().entry(seq) {
+            hash_map::Entry::Occupied(known) if *known.get() == half => {
                 self.gathered.dropped += 1;
                 return;
             }
-            Some(_) => {
+            hash_map::Entry::Occupied(_) => {
                 self.conflicts.insert((log_id, seq), device_id);
                 return;
             }
-            None => {
-                self.seen.insert((log_id.clone(), seq), hash);
+            hash_map::Entry::Vacant(place) => {
+                place.insert(half);
             }
         }
         self.sort_in(&row, seq, log_id, device_id, recorded);
     }
 
-    fn sort_in(&mut self, row: &Row<'_>, seq: u64, log_id: String, device_id: String, recorded: Option<Wall>) {
+    fn sort_in(&mut self, row: &Row<'_>, seq: u64, log_id: Arc<str>, device_id: String, recorded: Option<Wall>) {
         let row_type = row.text("type").unwrap_or_default();
         if let Some(at) = recorded {
             let event = if row_type == "event" { row.text("event") } else { None };
@@ -384,14 +406,14 @@ impl Gatherer {
             "airing" => {
                 if !output_counts(&row.text("output").unwrap_or_default(), self.trial) {
                     self.gathered.not_counted += 1;
-                } else if let Some(line) = Line::of(row) {
+                } else if let Some(line) = Line::of(row, &mut self.words) {
                     // A clip cut by the outage sounded later than the last row before it was written.
                     if let (Some(Reason::PowerOff | Reason::Crashed), Some(ended), Some(recorded)) =
                         (line.reason, line.ended_at, recorded)
                     {
                         self.stops.push((device_id, ended, recorded));
                     }
-                    self.lines.push(Line { log_id, ..line });
+                    self.lines.push(Arc::new(Line { log_id, ..line }));
                 }
             }
             "event" => {
@@ -405,15 +427,15 @@ impl Gatherer {
         }
     }
 
-    /// Ends a file. `summary` is its last line; `open` the sessions of the own log that are not over; `partly` that
-    /// rows before and after were not asked for.
-    pub fn end(&mut self, feed: Feed, summary: Option<&Summary>) {
+    /// Ends a file. `summary` is its last line, and whether that is as it was written.
+    pub fn end(&mut self, feed: Feed, summary: Option<(&Summary, bool)>) {
         let tally = feed.checker.tally().clone();
-        let open: Vec<String> = summary.map(|s| s.open_sessions.clone()).unwrap_or_default();
+        let open: Vec<String> = summary.map(|(s, _)| s.open_sessions.clone()).unwrap_or_default();
         let verdict = feed.checker.finish(open.iter().map(String::as_str));
         let mut findings = verdict.broken;
-        if let Some(summary) = summary {
-            let agrees = summary.count == tally.rows
+        if let Some((summary, unchanged)) = summary {
+            let agrees = unchanged
+                && summary.count == tally.rows
                 && summary.last_seq == tally.last_seq
                 && summary.head == tally.head.map(|h| hex(&h));
             findings += u64::from(!agrees);
@@ -521,9 +543,9 @@ impl Gatherer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StationAiring {
     /// What counts: the best of its rows.
-    pub best: Line,
+    pub best: Arc<Line>,
     /// Every box's row, the best first.
-    pub all: Vec<Line>,
+    pub all: Vec<Arc<Line>>,
 }
 
 /// How good an outcome is for the station: the more was heard the better.
@@ -533,8 +555,8 @@ fn rank(outcome: Outcome) -> usize {
 
 /// Joins the boxes' rows: a station's airing counts once when at least one of its devices aired it. In the order of
 /// planned times.
-pub fn station_airings(lines: &[Line]) -> Vec<StationAiring> {
-    let mut places: HashMap<String, usize> = HashMap::new();
+pub fn station_airings(lines: &[Arc<Line>]) -> Vec<StationAiring> {
+    let mut places: HashMap<(&str, &str, &str), usize> = HashMap::new();
     let mut out: Vec<StationAiring> = Vec::new();
     for line in lines {
         match places.get(&line.key()) {

@@ -1,9 +1,11 @@
 //! A paper for people: what the reports are made of before anybody decides whether it becomes a page, a Word file or
 //! a workbook. Papers are Vietnamese whatever language the program speaks: they are forms of the administration.
 
+use std::sync::Arc;
+
 use chrono::{NaiveDate, NaiveDateTime};
 
-use super::gather::{Gathered, Line, LogFacts, Proof, StationAiring, Trouble};
+use super::gather::{Gathered, Line, LogFacts, Proof, StationAiring, Trouble, Words};
 use crate::domain::airing::Outcome;
 use crate::domain::config::Language;
 use crate::domain::text::{clip_kind_words, outcome_word, reason_words};
@@ -95,7 +97,7 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// Words.
-    Text(String),
+    Text(Arc<str>),
     /// A number of things.
     Count(u64),
     /// Milliseconds, shown as seconds.
@@ -113,10 +115,15 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// Words.
+    pub(super) fn text(words: impl Into<Arc<str>>) -> Cell {
+        Cell::Text(words.into())
+    }
+
     /// As people read it.
     pub fn show(&self) -> String {
         match self {
-            Cell::Text(text) => text.clone(),
+            Cell::Text(text) => text.to_string(),
             Cell::Count(n) => grouped(*n),
             Cell::Seconds(ms) => seconds(*ms),
             Cell::Minutes(ms) => minutes(*ms),
@@ -180,8 +187,8 @@ impl Table {
         self.rows.push(TableRow { cells, look: Look::Total });
     }
 
-    pub(super) fn across(&mut self, text: impl Into<String>) {
-        self.rows.push(TableRow { cells: vec![Cell::Text(text.into())], look: Look::Across });
+    pub(super) fn across(&mut self, text: impl Into<Arc<str>>) {
+        self.rows.push(TableRow { cells: vec![Cell::text(text)], look: Look::Across });
     }
 }
 
@@ -373,7 +380,7 @@ pub(super) fn kind_words(line: &Line) -> String {
 pub(super) fn boxes(airing: &StationAiring) -> String {
     let said = airing.all.iter().map(|line| {
         if line.outcome == airing.best.outcome && line.reason == airing.best.reason {
-            line.device_id.clone()
+            line.device_id.to_string()
         } else {
             format!("{} ({})", line.device_id, ending(line))
         }
@@ -496,6 +503,7 @@ pub(super) fn listing(
     }
     let mut table = Table::new(name, sheet, &columns);
     table.list = true;
+    let mut words = Words::default();
     for (i, airing) in airings.iter().enumerate() {
         let line = &airing.best;
         let time = |t: Option<Wall>| t.map_or(Cell::Empty, |t| Cell::Time(head.local(t)));
@@ -510,14 +518,14 @@ pub(super) fn listing(
             time(Some(line.planned_at)),
             time(line.started_at),
             time(line.ended_at),
-            Cell::Text(line.title.clone()),
-            Cell::Text(group),
+            Cell::text(line.title.clone()),
+            Cell::text(words.keep(&group)),
             line.clip_ms.map_or(Cell::Empty, Cell::Seconds),
             played(line),
-            Cell::Text(ending(line)),
+            Cell::text(words.keep(&ending(line))),
         ];
         if several {
-            cells.push(Cell::Text(boxes(airing)));
+            cells.push(Cell::text(words.keep(&boxes(airing))));
         }
         table.row(cells);
     }
@@ -525,7 +533,7 @@ pub(super) fn listing(
 }
 
 /// Each box by itself, beside the station's totals.
-pub(super) fn by_device(gathered: &Gathered, lines: &[Line]) -> Option<Table> {
+pub(super) fn by_device(gathered: &Gathered, lines: &[Arc<Line>]) -> Option<Table> {
     let mut devices: Vec<&str> = lines.iter().map(|l| &*l.device_id).collect();
     devices.extend(gathered.logs.iter().map(|l| &*l.device_id));
     devices.sort_unstable();
@@ -543,9 +551,9 @@ pub(super) fn by_device(gathered: &Gathered, lines: &[Line]) -> Option<Table> {
     ];
     let mut table = Table::new("Theo từng thiết bị", "Theo thiết bị", &columns);
     for device in devices {
-        let tally = Tally::of(lines.iter().filter(|l| l.device_id == device));
+        let tally = Tally::of(lines.iter().map(|l| &**l).filter(|l| &*l.device_id == device));
         table.row(vec![
-            Cell::Text(device.to_owned()),
+            Cell::text(device),
             Cell::Count(tally.aired),
             Cell::Minutes(tally.aired_ms),
             Cell::Count(tally.cut()),

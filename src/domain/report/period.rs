@@ -2,10 +2,11 @@
 //! 15th to the 14th unless calendar months are asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{Datelike, Months, NaiveDate};
 
-use super::gather::{Gathered, Line, StationAiring, station_airings};
+use super::gather::{Gathered, Line, StationAiring, Words, station_airings};
 use super::paper::{
     Align, Block, Cell, Form, Letterhead, Paper, Table, Tally, by_device, day, ending, grouped, kind_words, listing,
     minutes, notices, played, provenance, seconds,
@@ -121,11 +122,11 @@ pub struct PeriodResult {
 }
 
 /// Sums a period up.
-pub fn result(head: &Letterhead, period: &Period, lines: &[Line]) -> PeriodResult {
-    let inside = |l: &&Line| (period.from..=period.to).contains(&head.date(l.planned_at));
-    let ours: Vec<Line> = lines.iter().filter(inside).cloned().collect();
+pub fn result(head: &Letterhead, period: &Period, lines: &[Arc<Line>]) -> PeriodResult {
+    let inside = |l: &&Arc<Line>| (period.from..=period.to).contains(&head.date(l.planned_at));
+    let ours: Vec<Arc<Line>> = lines.iter().filter(inside).cloned().collect();
     let airings = station_airings(&ours);
-    let best = || airings.iter().map(|a| &a.best);
+    let best = || airings.iter().map(|a| &*a.best);
     let mut by_day: BTreeMap<NaiveDate, (Tally, u64)> = BTreeMap::new();
     let mut date = period.from;
     while date <= period.to {
@@ -146,7 +147,7 @@ pub fn result(head: &Letterhead, period: &Period, lines: &[Line]) -> PeriodResul
             entry.1 += u64::from(seen.insert((date, session)));
         }
         if line.clip_kind.is_some() {
-            by_source.entry((line.source.clone(), line.origin.map(Origin::key))).or_default().add(line);
+            by_source.entry((line.source.to_string(), line.origin.map(Origin::key))).or_default().add(line);
         }
     }
     let kinds = ClipKind::ALL.into_iter().map(Some).chain([None]);
@@ -183,18 +184,18 @@ fn kinds_table(result: &PeriodResult) -> Table {
     let mut table = Table::new("Bảng 1. Theo loại bài", "Theo loại bài", &columns);
     let clips = result.by_kind.iter().filter_map(|(kind, tally)| Some(((*kind)?, tally)));
     for (i, (kind, tally)) in clips.enumerate() {
-        let mut cells = vec![Cell::Count(i as u64 + 1), Cell::Text(clip_kind_words(kind, Language::Vi).into())];
+        let mut cells = vec![Cell::Count(i as u64 + 1), Cell::text(clip_kind_words(kind, Language::Vi))];
         cells.extend(tally_cells(tally));
         table.row(cells);
     }
-    let own = Tally::of(result.airings.iter().map(|a| &a.best).filter(|l| l.clip_kind.is_some()));
-    let mut cells = vec![Cell::Empty, Cell::Text("Cộng".into())];
+    let own = Tally::of(result.airings.iter().map(|a| &*a.best).filter(|l| l.clip_kind.is_some()));
+    let mut cells = vec![Cell::Empty, Cell::text("Cộng")];
     cells.extend(tally_cells(&own));
     table.total(cells);
     if let Some((_, relays)) = result.by_kind.iter().find(|(kind, _)| kind.is_none()) {
         table.row(vec![
             Cell::Empty,
-            Cell::Text("Tiếp sóng đài cấp trên (tính riêng)".into()),
+            Cell::text("Tiếp sóng đài cấp trên (tính riêng)"),
             Cell::Count(relays.relayed),
             Cell::Minutes(relays.relayed_ms),
             Cell::Count(relays.cut()),
@@ -229,13 +230,13 @@ fn sources_table(result: &PeriodResult) -> Table {
         [("TT", 5, Align::Right), ("Đơn vị gửi", 30, Align::Left)].into_iter().chain(TALLY_COLUMNS).collect();
     let mut table = Table::new("Bảng 2. Theo đơn vị gửi", "Theo đơn vị gửi", &columns);
     for (i, ((source, origin), tally)) in result.by_source.iter().enumerate() {
-        let mut cells = vec![Cell::Count(i as u64 + 1), Cell::Text(source_words(source, *origin))];
+        let mut cells = vec![Cell::Count(i as u64 + 1), Cell::text(source_words(source, *origin))];
         cells.extend(tally_cells(tally));
         table.row(cells);
     }
     let mut all = Tally::default();
-    result.airings.iter().map(|a| &a.best).filter(|l| l.clip_kind.is_some()).for_each(|l| all.add(l));
-    let mut cells = vec![Cell::Empty, Cell::Text("Cộng".into())];
+    result.airings.iter().map(|a| &*a.best).filter(|l| l.clip_kind.is_some()).for_each(|l| all.add(l));
+    let mut cells = vec![Cell::Empty, Cell::text("Cộng")];
     cells.extend(tally_cells(&all));
     table.total(cells);
     table
@@ -254,7 +255,7 @@ fn days_table(result: &PeriodResult) -> Table {
         cells.push(Cell::Minutes(tally.relayed_ms));
         table.row(cells);
     }
-    let mut cells = vec![Cell::Text("Cộng".into()), Cell::Count(result.by_day.values().map(|(_, s)| s).sum())];
+    let mut cells = vec![Cell::text("Cộng"), Cell::Count(result.by_day.values().map(|(_, s)| s).sum())];
     cells.extend(tally_cells(&result.tally));
     cells.push(Cell::Minutes(result.tally.relayed_ms));
     table.total(cells);
@@ -263,7 +264,7 @@ fn days_table(result: &PeriodResult) -> Table {
 
 fn reasons_table(result: &PeriodResult) -> Option<Table> {
     let mut counts: BTreeMap<_, (u64, i64)> = BTreeMap::new();
-    for line in result.airings.iter().map(|a| &a.best) {
+    for line in result.airings.iter().map(|a| &*a.best) {
         if !matches!(line.outcome, Outcome::Aired | Outcome::Relayed) {
             let entry = counts.entry((line.outcome, line.reason)).or_default();
             entry.0 += 1;
@@ -282,8 +283,8 @@ fn reasons_table(result: &PeriodResult) -> Option<Table> {
     let mut table = Table::new("Bảng 3. Các lượt phát không trọn vẹn", "Không trọn vẹn", &columns);
     for ((outcome, reason), (n, ms)) in counts {
         table.row(vec![
-            Cell::Text(outcome_word(outcome, Language::Vi).into()),
-            Cell::Text(reason.map_or("", |r| reason_words(r, Language::Vi)).into()),
+            Cell::text(outcome_word(outcome, Language::Vi)),
+            Cell::text(reason.map_or("", |r| reason_words(r, Language::Vi))),
             Cell::Count(n),
             if outcome.begun() { Cell::Seconds(ms) } else { Cell::Empty },
         ]);
@@ -302,7 +303,7 @@ pub(super) fn signature() -> Block {
 const BLANK_LINE: &str = "……………………;";
 
 /// Every box's rows, one by one.
-pub(super) fn device_listing(head: &Letterhead, sheet: &str, lines: &[Line]) -> Table {
+pub(super) fn device_listing(head: &Letterhead, sheet: &str, lines: &[Arc<Line>]) -> Table {
     let columns = [
         ("TT", 5, Align::Right),
         ("Thiết bị", 12, Align::Left),
@@ -314,20 +315,21 @@ pub(super) fn device_listing(head: &Letterhead, sheet: &str, lines: &[Line]) -> 
         ("Kết quả, lý do", 20, Align::Left),
         ("Số dòng nhật ký", 10, Align::Right),
     ];
-    let mut sorted: Vec<&Line> = lines.iter().collect();
+    let mut sorted: Vec<&Line> = lines.iter().map(|l| &**l).collect();
+    let mut words = Words::default();
     sorted.sort_by_key(|l| (l.device_id.clone(), l.planned_at, l.seq));
     let mut table = Table::new("", sheet, &columns);
     table.list = true;
     for (i, line) in sorted.into_iter().enumerate() {
         table.row(vec![
             Cell::Count(i as u64 + 1),
-            Cell::Text(line.device_id.clone()),
+            Cell::text(line.device_id.clone()),
             Cell::Date(head.date(line.planned_at)),
             Cell::Time(head.local(line.planned_at)),
-            Cell::Text(line.title.clone()),
-            Cell::Text(kind_words(line)),
+            Cell::text(line.title.clone()),
+            Cell::text(words.keep(&kind_words(line))),
             played(line),
-            Cell::Text(ending(line)),
+            Cell::text(words.keep(&ending(line))),
             Cell::Count(line.seq),
         ]);
     }
@@ -373,7 +375,7 @@ pub fn paper(head: Letterhead, gathered: &Gathered, period: &Period, annex: bool
         days.name = "Bảng 3. Theo ngày".into();
     }
     blocks.push(Block::Table(days));
-    let all: Vec<Line> = result.airings.iter().flat_map(|a| a.all.iter().cloned()).collect();
+    let all: Vec<Arc<Line>> = result.airings.iter().flat_map(|a| a.all.iter().cloned()).collect();
     let devices = by_device(gathered, &all);
     let several = devices.is_some();
     blocks.extend(devices.map(|table| {

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::{AiringLog, Committed, Identity, LogError, append, beside, has_content, hex, set_meta, signed, sqlite};
 use crate::domain::airing::{Entry, EventKind, EventRow, Stamp, unhex32};
-use crate::domain::chain::{Index, Row};
+use crate::domain::chain::{Index, Row, Scratch};
 use crate::domain::time::Clock;
 
 /// A repair row names at most so many holes; what is more is one hole from the first of the rest to the last.
@@ -142,7 +142,9 @@ impl Beside {
             match record.as_slice() {
                 [Field::Text(key), Field::Text(value)] => {
                     let table = match key.as_str() {
-                        "log_id" | "head" | "last_batch" | "manual" | "machine" | "pruned" => &mut self.meta,
+                        "log_id" | "head" | "last_batch" | "manual" | "machine" | "pruned" | super::CHECK => {
+                            &mut self.meta
+                        }
                         other if other.matches('/').count() >= 2 => &mut self.sessions,
                         _ => &mut self.named,
                     };
@@ -241,6 +243,7 @@ fn replace(
         let last = append(&tx, &event, &stamp, identity.zone).map_err(&on)?;
         set_meta(&tx, "log_id", &log_id).map_err(&on)?;
         set_meta(&tx, "head", &format!("{}:{}", last.seq, hex(&last.head))).map_err(&on)?;
+        super::set_check(&tx).map_err(&on)?;
         tx.commit().map_err(&on)?;
         db.close().map_err(|(_, e)| on(e))?;
     }
@@ -413,6 +416,9 @@ struct Pages {
     count: u32,
     wal: Option<File>,
     over: HashMap<u32, u64>,
+    /// Where pages stand in the write-ahead log behind a bad frame: no longer proved by its sums, but a row proves
+    /// itself.
+    loose: Vec<u64>,
 }
 
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
@@ -434,11 +440,11 @@ impl Pages {
         // What SQLite makes when nobody asks for anything else, as here.
         let size = if told.is_power_of_two() && told >= 512 { told } else { 4096 };
         let count = u32::try_from(file.metadata()?.len() / size as u64).unwrap_or(u32::MAX);
-        let mut pages = Pages { file, size, count, wal: None, over: HashMap::new() };
+        let mut pages = Pages { file, size, count, wal: None, over: HashMap::new(), loose: Vec::new() };
         let wal = beside(path, "-wal");
         if has_content(&wal) {
             let wal = File::open(wal)?;
-            pages.over = committed_frames(&wal, size).unwrap_or_default();
+            (pages.over, pages.loose) = frames(&wal, size).unwrap_or_default();
             pages.count = pages.over.keys().copied().fold(pages.count, u32::max);
             pages.wal = Some(wal);
         }
@@ -456,8 +462,12 @@ impl Pages {
 
     /// Every record on a leaf page of a table (`tables`, with its number) or of an index, until `each` says no.
     fn for_each_record(&self, tables: bool, mut each: impl FnMut(i64, &Vec<Field>) -> bool) {
-        for number in 2..=self.count {
-            let Some(page) = self.read(number) else { continue };
+        let loose = self.loose.iter().filter(|_| tables).filter_map(|at| {
+            let mut page = vec![0; self.size];
+            self.wal.as_ref()?.read_exact_at(&mut page, *at).ok()?;
+            Some(page)
+        });
+        for page in (2..=self.count).filter_map(|number| self.read(number)).chain(loose) {
             if page[0] != if tables { 0x0d } else { 0x0a } {
                 continue;
             }
@@ -476,7 +486,7 @@ impl Pages {
 
     /// Every row of the chain that its own hash proves, until `each` says no.
     fn for_each_row(&self, mut each: impl FnMut(&Row<'_>, &str) -> bool) {
-        let mut scratch = String::new();
+        let mut scratch = Scratch::default();
         self.for_each_record(true, |rowid, record| {
             let [Field::Null, .., Field::Text(body), _] = record.as_slice() else { return true };
             let Some(row) = Row::parse(body) else { return true };
@@ -566,8 +576,8 @@ fn fields(payload: &[u8]) -> Option<Vec<Field>> {
     Some(out)
 }
 
-/// Where the newest committed copy of each page stands in a write-ahead log.
-fn committed_frames(wal: &File, size: usize) -> Option<HashMap<u32, u64>> {
+/// Where the newest committed copy of each page stands in a write-ahead log, and where pages stand behind a bad frame.
+fn frames(wal: &File, size: usize) -> Option<(HashMap<u32, u64>, Vec<u64>)> {
     let mut header = [0; 32];
     wal.read_exact_at(&mut header, 0).ok()?;
     let big = be32(&header, 0)? & 1 == 1;
@@ -600,5 +610,12 @@ fn committed_frames(wal: &File, size: usize) -> Option<HashMap<u32, u64>> {
         }
         at += frame.len() as u64;
     }
-    Some(committed)
+    let mut loose = Vec::new();
+    while wal.read_exact_at(&mut frame[..24], at).is_ok() {
+        if frame[8..16] == header[16..24] {
+            loose.push(at + 24);
+        }
+        at += frame.len() as u64;
+    }
+    Some((committed, loose))
 }

@@ -58,8 +58,8 @@ pub struct Door {
 pub enum Try {
     /// It opens: the cookie's value, and for whom.
     Opens(String, Arc<str>),
-    /// It does not; so many tries are left.
-    Wrong(u32),
+    /// It does not; so many tries are left for the code of this person.
+    Wrong(u32, Arc<str>),
     /// No code is open: none was asked for, it was used, it is too old or was guessed at too often.
     NoCode,
 }
@@ -117,11 +117,11 @@ impl Door {
             // Hashes are compared: how long that takes says nothing of the code.
             if code.sha256 != digest(&typed) {
                 code.tries_left -= 1;
-                let left = code.tries_left;
+                let (left, by) = (code.tries_left, code.by.clone());
                 if left == 0 {
                     inside.code = None;
                 }
-                return Ok(Try::Wrong(left));
+                return Ok(Try::Wrong(left, by));
             }
             let by = code.by.clone();
             inside.code = None;
@@ -216,7 +216,7 @@ mod tests {
         let code = door.code("B").unwrap();
         let wrong = if code == "00000000" { "00000001" } else { "00000000" };
         let left: Vec<_> = (0..5).map(|_| door.enter(wrong).unwrap()).collect();
-        assert_eq!(left, [4, 3, 2, 1, 0].map(Try::Wrong));
+        assert_eq!(left, [4, 3, 2, 1, 0].map(|left| Try::Wrong(left, "B".into())));
         assert_eq!(door.enter(&code).unwrap(), Try::NoCode);
 
         let late = door.code("B").unwrap();

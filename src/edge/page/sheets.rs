@@ -7,7 +7,7 @@ use chrono::{Datelike, NaiveDate};
 
 use crate::domain::airing::{Outcome, Reason};
 use crate::domain::config::Language;
-use crate::domain::playlist::{Clip, Dates, LOCAL, List, SlotKind};
+use crate::domain::playlist::{Campaign, Clip, Dates, LOCAL, List, Offer, SlotKind, What, Withdrawn};
 use crate::domain::schedule::Session;
 use crate::domain::text::{
     Text, clip_kind_words, length_words, origin_words, outcome_word, priority_words, reason_words, weekday_words,
@@ -85,8 +85,9 @@ fn second(zone: Zone, at: Wall) -> String {
     zone.local(at).format("%H:%M:%S").to_string()
 }
 
-fn moment(zone: Zone, at: Wall) -> String {
-    zone.local(at).format("%H:%M %d/%m/%Y").to_string()
+/// A weekday in the midst of a line.
+fn weekday_inside(from_monday: u32, language: Language) -> String {
+    weekday_words(from_monday, language).replace("Thứ", "thứ")
 }
 
 fn day(date: NaiveDate) -> String {
@@ -178,6 +179,12 @@ impl Sheet<'_> {
         )
     }
 
+    /// A minute of a day, as sentences have it.
+    fn moment(&self, at: Wall) -> String {
+        let form = if self.language == Language::Vi { "%H:%M ngày %d/%m/%Y" } else { "%H:%M on %d/%m/%Y" };
+        self.zone().local(at).format(form).to_string()
+    }
+
     fn clock(&self) -> String {
         second(self.zone(), self.view.now)
     }
@@ -235,7 +242,7 @@ impl Sheet<'_> {
              <section>{machine_head}<div id=\"machine\">{machine}</div>{sync}</section>",
             now = part("now"),
             alarms = part("alarms"),
-            date = self.t(Text::PageBand { date: self.long_date(plan.today) }),
+            date = self.t(Text::PageBand { date: self.date_inside(plan.today) }),
             band = part("band"),
             today_head = h(Text::PageSessions {}),
             today = part("today"),
@@ -258,17 +265,23 @@ impl Sheet<'_> {
         format!("{} {}", weekday_words(date.weekday().num_days_from_monday(), self.language), day(date))
     }
 
+    fn date_inside(&self, date: NaiveDate) -> String {
+        let form = if self.language == Language::Vi { " ngày %d/%m/%Y" } else { " %d/%m/%Y" };
+        let weekday = weekday_inside(date.weekday().num_days_from_monday(), self.language);
+        weekday + &date.format(form).to_string()
+    }
+
     fn now(&self, plan: &Plan) -> String {
         let (view, zone) = (self.view, self.zone());
         let mut out = String::new();
         if let Some(stop) = &view.stop {
             let until = match stop.until {
-                Some(until) => Text::PageStoppedUntil { until: moment(zone, until) },
+                Some(until) => Text::PageStoppedUntil { until: self.moment(until) },
                 None => Text::PageStoppedForGood {},
             };
             let _ = write!(out, "<p class=\"state stopped\">{}</p>", self.t(until));
-            let by = stop.by.clone().unwrap_or_else(|| "-".into());
-            let _ = write!(out, "<p>{}", self.t(Text::PageStoppedBy { by, since: moment(zone, stop.since) }));
+            let by = stop.by.clone().unwrap_or_else(|| Text::NoNameGiven {}.say(self.language));
+            let _ = write!(out, "<p>{}", self.t(Text::PageStoppedBy { by, since: self.moment(stop.since) }));
             if let Some(why) = &stop.why {
                 let _ = write!(out, ": {}", esc(why));
             }
@@ -323,7 +336,7 @@ impl Sheet<'_> {
 
     fn when(&self, at: Wall) -> String {
         let local = self.zone().local(at);
-        let weekday = weekday_words(local.weekday().num_days_from_monday(), self.language);
+        let weekday = weekday_inside(local.weekday().num_days_from_monday(), self.language);
         format!("{} {weekday} {}", local.format("%H:%M"), local.format("%d/%m"))
     }
 
@@ -335,7 +348,7 @@ impl Sheet<'_> {
         for (_, since, text) in &self.view.alarms {
             let said = text.say(self.language);
             let (what, todo) = said.split_once('\n').unwrap_or((&said, ""));
-            let since = self.t(Text::PageSince { since: moment(self.zone(), *since) });
+            let since = self.t(Text::PageSince { since: self.moment(*since) });
             let _ = write!(
                 out,
                 "<li><b>{}</b> <span class=\"small\">{since}</span><br>{}</li>",
@@ -435,7 +448,7 @@ impl Sheet<'_> {
                 format!("<li><svg viewBox=\"0 0 12 12\" width=\"12\" height=\"12\" aria-hidden=\"true\">{sample}</svg> {}</li>", self.t(text))
             })
             .collect();
-        let label = self.t(Text::PageBand { date: self.long_date(plan.today) });
+        let label = self.t(Text::PageBand { date: self.date_inside(plan.today) });
         format!(
             "<svg class=\"band\" viewBox=\"0 0 360 102\" role=\"img\" aria-label=\"{label}\">{marks}</svg>\
              <ul class=\"legend\">{legend}</ul>"
@@ -553,7 +566,7 @@ impl Sheet<'_> {
     }
 
     fn machine(&self, disk: &Disk) -> String {
-        let (view, zone) = (self.view, self.zone());
+        let view = self.view;
         let mut out = String::from("<dl>");
         let mut row = |name: &str, value: &str| {
             let _ = write!(out, "<dt>{name}</dt><dd>{value}</dd>");
@@ -587,7 +600,7 @@ impl Sheet<'_> {
         row(&self.t(Text::PageLogState {}), &log);
         let never = || Text::PageNever {}.say(self.language);
         for contact in &view.contacts {
-            let time = |t: Option<Wall>| t.map_or_else(never, |t| moment(zone, t));
+            let time = |t: Option<Wall>| t.map_or_else(never, |t| self.moment(t));
             let mut line = self.t(Text::PageSource {
                 serial: contact.serial.map_or_else(never, |s| s.to_string()),
                 last: time(contact.last_success),
@@ -639,23 +652,47 @@ impl Sheet<'_> {
     /// Everything the lists from above brought.
     pub fn received(&self, plan: &Plan) -> String {
         let mut content = format!("<h1>{}</h1>", self.t(Text::PageReceived {}));
-        if self.view.above.is_empty() {
+        if self.view.above.is_empty() && self.view.urgent.is_empty() {
             let _ = write!(content, "<p>{}</p>", self.t(Text::PageNothingReceived {}));
         }
         for above in &self.view.above {
-            let zone = self.zone();
             let level = above.origin.map_or("", |o| origin_words(o, self.language)).to_owned();
             let head = self.t(Text::PageList { source: above.source.to_string(), level });
             let line = self.t(Text::PageListLine {
                 serial: above.serial.to_string(),
-                since: moment(zone, above.since),
-                expires: moment(zone, above.expires_at),
+                since: self.moment(above.since),
+                expires: self.moment(above.expires_at),
             });
             let _ = write!(content, "<section><h2>{head}</h2><p class=\"small\">{line}</p>");
             self.campaigns(&mut content, plan, &above.source, &above.list);
             self.offers(&mut content, plan, &above.source, &above.list);
             self.emergencies(&mut content, &above.list);
+            self.withdrawals(&mut content, &above.list);
             let _ = write!(content, "<h3>{}</h3>", self.t(Text::PageClips {}));
+            for clip in &above.list.clips {
+                content.push_str(&self.clip(plan, &above.source, &above.list, clip));
+            }
+            content.push_str("</section>");
+        }
+        for above in &self.view.urgent {
+            let over = above.expires_at <= self.view.now;
+            let line = self.t(Text::PageListLine {
+                serial: above.serial.to_string(),
+                since: self.moment(above.since),
+                expires: self.moment(above.expires_at),
+            });
+            let _ = write!(
+                content,
+                "<section class=\"emergency\"><h2>{}</h2><p class=\"small\">{line}{}</p>",
+                self.t(Text::PageUrgent { source: above.source.to_string() }),
+                if over {
+                    format!(" <span class=\"bad\">{}</span>", self.t(Text::PageUrgentOver {}))
+                } else {
+                    String::new()
+                },
+            );
+            self.emergencies(&mut content, &above.list);
+            self.withdrawals(&mut content, &above.list);
             for clip in &above.list.clips {
                 content.push_str(&self.clip(plan, &above.source, &above.list, clip));
             }
@@ -678,15 +715,17 @@ impl Sheet<'_> {
                 let _ = write!(out, "{}<br>", self.t(Text::PageDocument { number: number.clone(), date }));
             }
             let _ = write!(out, "{}</p>", self.dates(campaign.from, campaign.to));
-            if let Some(per_day) = campaign.min_per_day {
-                let quota = self.t(Text::PageQuota { per_day });
-                let reach = self.reach(plan, &full, per_day, campaign.from, campaign.to);
-                let _ = write!(out, "<p>{quota}{}{reach}</p>", if reach.is_empty() { "" } else { ": " });
-            }
+            let _ = write!(out, "<p>{}</p>", self.quota(plan, &full, campaign));
             if !campaign.topics.is_empty() {
                 out.push_str("<ul>");
                 for topic in &campaign.topics {
-                    let _ = write!(out, "<li>{}: {}</li>", esc(&topic.id), esc(&topic.title));
+                    let _ = write!(out, "<li>{}: {}", esc(&topic.id), esc(&topic.title));
+                    if let Some(per_day) = topic.min_per_day {
+                        let _ = write!(out, "; {}", self.t(Text::PageQuota { per_day }));
+                        let name = format!("{source}/{}", topic.id);
+                        out.push_str(&self.short_of(&full, Some(&name)));
+                    }
+                    out.push_str("</li>");
                 }
                 out.push_str("</ul>");
             }
@@ -694,6 +733,46 @@ impl Sheet<'_> {
                 self.coming(plan, |i| i.clip.as_ref().is_some_and(|c| c.campaign_id.as_deref() == Some(full.as_str())));
             let _ = write!(out, "<p>{of_campaign}</p></article>");
         }
+    }
+
+    /// What a campaign asks for, and whether the plan can keep it.
+    fn quota(&self, plan: &Plan, full: &str, campaign: &Campaign) -> String {
+        let Some(per_day) = campaign.min_per_day else {
+            let topics = campaign.topics.iter().any(|t| t.min_per_day.is_some());
+            return if topics { String::new() } else { self.t(Text::PageNoQuota {}) };
+        };
+        let quota = self.t(Text::PageQuota { per_day });
+        let today = plan.today;
+        let short = self.short_of(full, None);
+        let standing = if campaign.to.is_some_and(|to| to < today) {
+            format!(": {}", self.t(Text::PageCampaignOver {}))
+        } else if !short.is_empty() {
+            short
+        } else if let (Some(from), Some(to)) = (campaign.from, campaign.to) {
+            // The daemon looks a month ahead, and what is short there is told above.
+            let last = today + chrono::Days::new(31);
+            if from > last {
+                format!(": {}", self.t(Text::PageCampaignLater {}))
+            } else {
+                let kept = Text::PageQuotaKept { from: day(from.max(today)), to: day(to.min(last)) };
+                format!(": <span class=\"good\">{}</span>", self.t(kept))
+            }
+        } else {
+            match self.reach(plan, full, per_day, campaign.from, campaign.to) {
+                reach if reach.is_empty() => reach,
+                reach => format!(": {reach}"),
+            }
+        };
+        quota + &standing
+    }
+
+    /// The first day on which a campaign, or one of its topics, has too few airings in the plan.
+    fn short_of(&self, campaign: &str, topic: Option<&str>) -> String {
+        let found = self.view.short.iter().find(|s| s.campaign == campaign && s.topic.as_deref() == topic);
+        found.map_or_else(String::new, |short| {
+            let text = self.t(Text::PageQuotaShort { date: day(short.date), planned: short.planned as usize });
+            format!(": <span class=\"bad\">{text}</span>")
+        })
     }
 
     /// Whether the plan of the whole days to come keeps a quota.
@@ -764,21 +843,57 @@ impl Sheet<'_> {
             if let Some(times) = offer.sessions_per_day {
                 let _ = write!(out, "<p>{}</p>", self.t(Text::PageOfferTimes { times }));
             }
-            let _ =
-                write!(out, "<p>{}</p></article>", self.coming(plan, |i| i.offer.as_deref() == Some(full.as_str())));
+            let _ = write!(out, "<p>{}</p>", self.coming(plan, |i| i.offer.as_deref() == Some(full.as_str())));
+            for campaign in list.campaigns.iter().filter(|c| brings(list, offer, &c.id)) {
+                let quota = self.quota(plan, &format!("{source}/{}", campaign.id), campaign);
+                let _ = write!(out, "<p class=\"small\">{}. {quota}</p>", esc(&campaign.title));
+            }
+            out.push_str("</article>");
         }
     }
 
     fn emergencies(&self, out: &mut String, list: &List) {
-        let zone = self.zone();
         for emergency in list.emergencies.iter().filter(|e| list.is_for(&e.stations, &self.view.programme.station_id)) {
-            let dates = Text::PageDates { from: moment(zone, emergency.from), to: moment(zone, emergency.until) };
+            let dates = Text::PageDates { from: self.moment(emergency.from), to: self.moment(emergency.until) };
             let _ = write!(
                 out,
-                "<article class=\"emergency\"><p class=\"label\">{}</p><h3>{}</h3><p>{}</p></article>",
+                "<article class=\"emergency\"><p class=\"label\">{}</p><h3>{}</h3><p>{}</p>",
                 self.t(Text::PageEmergency {}),
-                esc(&emergency.id),
+                esc(list.clips.iter().find(|c| c.id == emergency.clip.id).map_or(&*emergency.id, |c| &*c.title)),
                 self.t(dates)
+            );
+            let every = emergency.every_ms.map(|ms| length_words(ms, self.language));
+            let rounds = match every {
+                Some(every) => Text::PageRoundsEvery { times: emergency.repeat, every },
+                None => Text::PageOneRound { times: emergency.repeat },
+            };
+            let _ = write!(out, "<p>{}</p></article>", self.t(rounds));
+        }
+    }
+
+    fn withdrawals(&self, out: &mut String, list: &List) {
+        for withdrawal in &list.withdrawals {
+            let id = match &withdrawal.what {
+                Withdrawn::Clip(what) | Withdrawn::Offer(what) | Withdrawn::Slot(what) | Withdrawn::Emergency(what) => {
+                    &what.id
+                }
+            };
+            let clip =
+                list.clips.iter().find(|c| c.id == *id).filter(|_| matches!(withdrawal.what, Withdrawn::Clip(_)));
+            let _ = write!(
+                out,
+                "<article><p class=\"label\">{}</p><h3>{}</h3><p>{}</p></article>",
+                self.t(Text::PageWithdrawn {}),
+                esc(clip.map_or(&**id, |c| &*c.title)),
+                [
+                    withdrawal.at.map(|at| self.t(Text::PageSince { since: self.moment(at) })),
+                    withdrawal.by.as_deref().map(|by| esc(by).to_string()),
+                    withdrawal.why.as_deref().map(|why| esc(why).to_string()),
+                ]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" · ")
             );
         }
     }
@@ -903,7 +1018,8 @@ impl Sheet<'_> {
              <label>{outcome}<select name=\"outcome\">{outcomes}</select></label>\
              <label>{campaign}<select name=\"campaign\">{campaigns}</select></label>\
              <button>{show}</button></form>\
-             <p>{download} <a href=\"/log.csv?{query}\" download>CSV (Excel)</a> \
+             <p>{download} <a href=\"/log.xlsx?{query}\" download>Excel</a> \
+             <a href=\"/log.csv?{query}\" download>CSV</a> \
              <a href=\"/log.jsonl?{query}\" download>JSON Lines</a></p>{only}\
              <p class=\"small\">{means}</p>{rows}",
             title = self.t(Text::PageLog {}),
@@ -1014,6 +1130,22 @@ impl Sheet<'_> {
         let content = format!("<p>{}</p>", self.t(text));
         self.page("", "loaxa", &content)
     }
+}
+
+/// Whether an offer has clips of a campaign.
+fn brings(list: &List, offer: &Offer, campaign: &str) -> bool {
+    let counts = |id: &str| {
+        let clip = list.clips.iter().find(|c| *c.id == *id);
+        clip.and_then(|c| c.campaign.as_ref()).is_some_and(|c| *c.id == *campaign)
+    };
+    offer.items.iter().any(|item| match &item.what {
+        What::Clip(clip) => counts(&clip.id),
+        What::Rotation(named) => {
+            let rotation = list.rotations.iter().find(|r| r.id == named.id);
+            rotation.is_some_and(|r| r.clips.iter().any(|c| counts(&c.id)))
+        }
+        What::Offer(_) | What::Offers(_) => false,
+    })
 }
 
 fn key_of(session: &Session) -> String {

@@ -13,6 +13,7 @@ use crate::domain::airing::{Outcome, Reason};
 use crate::domain::chain::Row;
 use crate::domain::config::{Language, Origin};
 use crate::domain::playlist::List;
+use crate::domain::quota::Short;
 use crate::domain::report::RowFilter;
 use crate::domain::schedule::{Programme, Session, Walk};
 use crate::domain::stage::{OnStage, Stop};
@@ -77,6 +78,10 @@ pub struct View {
     pub own: Option<Arc<List>>,
     /// The lists from above, in the order of the config.
     pub above: Vec<Above>,
+    /// Urgent lists, which stand beside those.
+    pub urgent: Vec<Above>,
+    /// Campaigns that cannot reach their quota on some day of the month to come.
+    pub short: Vec<Short>,
     /// A person's order to be silent.
     pub stop: Option<Stop>,
     /// What sounds.
@@ -165,6 +170,19 @@ pub enum Order {
 /// What an order came to: what there is to show, or the sentence why not.
 pub type Ordered = Pin<Box<dyn Future<Output = Result<Value, String>> + Send>>;
 
+/// What happened at the door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Knock {
+    /// A code let its person in.
+    Opened(Arc<str>),
+    /// A wrong code was typed while that person's was open; so many tries are left.
+    Wrong(Arc<str>, u32),
+    /// A code was typed while none was open.
+    NoCode,
+    /// A person logged out.
+    Left(Arc<str>),
+}
+
 /// What the page asks of the daemon. Nothing here may hold up the loop.
 pub trait Office: Send + Sync + 'static {
     /// Hands an order to the loop.
@@ -179,10 +197,13 @@ pub trait Office: Send + Sync + 'static {
     fn audio(&self, sha256: &str) -> Option<PathBuf>;
     /// What disk and store hold. Reads the disk.
     fn disk(&self) -> Disk;
-    /// Makes a report: the arguments of `loaxa report`. Takes a while: not for the page's own thread.
-    fn report(&self, arguments: &[String]) -> Result<Vec<u8>, String>;
+    /// Makes a report or a workbook: a command of `loaxa` with its arguments, which writes it. Takes a while: not for
+    /// the page's own thread.
+    fn made(&self, language: Language, arguments: &[String]) -> Result<Vec<u8>, String>;
     /// Says that the page listens, or why it does not.
     fn listening(&self, trouble: Option<Text>);
+    /// Says what happened at the door, for the log.
+    fn at_the_door(&self, knock: Knock);
 }
 
 /// An airing that is over.

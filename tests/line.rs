@@ -1,0 +1,135 @@
+//! What a bad line and a quiet hour cost: a transfer that is reset again and again, and a poll with nothing new.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // a test reads clocks
+
+mod lying_server;
+mod province;
+mod station_box;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lying_server::{LyingServer, Request, answer_head, etag};
+use province::Province;
+use station_box::Station;
+
+fn serial(station: &Station) -> Option<u64> {
+    station.status()?["sources"][0]["serial"].as_u64()
+}
+
+/// Sends at 1 MB/s and resets the line at a random moment within a second.
+fn reset_each_second(request: &Request, bytes: &[u8], out: &mut TcpStream, chance: f64, sent: &AtomicU64) {
+    let (head, rest) = answer_head(request, bytes, &etag(bytes));
+    let life = Duration::from_secs_f64(0.1 + 0.9 * chance);
+    let began = Instant::now();
+    if out.write_all(head.as_bytes()).is_err() {
+        return;
+    }
+    sent.fetch_add(head.len() as u64, Ordering::Relaxed);
+    let mut gone = 0;
+    for piece in rest.chunks(10_000) {
+        if began.elapsed() >= life {
+            // A reset, not an orderly end: what lies unread on the other side is lost.
+            let _ = rustix::net::sockopt::set_socket_linger(&*out, Some(Duration::ZERO));
+            return;
+        }
+        if out.write_all(piece).is_err() {
+            return;
+        }
+        sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        gone += piece.len();
+        let due = Duration::from_secs_f64(gone as f64 / 1e6);
+        std::thread::sleep(due.saturating_sub(began.elapsed()));
+    }
+}
+
+/// 50 MB in the large (`LOAXA_RESETS=50`), 3 MB here, over a line of 1 MB/s that is reset each second at a random
+/// point: done, for at most 1.15 times the bytes.
+#[test]
+fn a_line_that_breaks_each_second_brings_the_clip_without_waste() {
+    let megabytes: usize = std::env::var("LOAXA_RESETS").ok().and_then(|v| v.parse().ok()).unwrap_or(3);
+    let province = Province::new();
+    // 16,000 bytes a second of sound.
+    province.publish("[[offers]]\nid = \"o\"\nitems = [\"dai\"]\n", &[("dai", megabytes * 62_500)]);
+    let server = LyingServer::start();
+    province.serve(&server);
+    let clips = std::fs::read_dir(province.dir.path().join("out/clips")).unwrap();
+    let path = clips.flatten().next().unwrap().path();
+    let bytes = std::fs::read(&path).unwrap();
+    let (sent, tries) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let url = format!("/clips/{}", path.file_name().unwrap().to_str().unwrap());
+    let (counted, total) = (sent.clone(), bytes.len());
+    let tried = tries.clone();
+    server.lie(&url, move |request, out| {
+        let n = tried.fetch_add(1, Ordering::Relaxed) + 1;
+        let chance = (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 11) as f64 / (1u64 << 53) as f64;
+        reset_each_second(request, &bytes, out, chance, &counted);
+    });
+    let mut station = Station::new("null");
+    station.configure("null", &province.source(&server, ""));
+    station.start();
+    let _ = station.command(&["sync"]).spawn().unwrap().wait();
+    let longest = Duration::from_secs(60 + 6 * megabytes as u64);
+    assert!(station.wait(longest, |s| serial(s) == Some(1)), "{}", station.log());
+    let (sent, tries) = (sent.load(Ordering::Relaxed), tries.load(Ordering::Relaxed));
+    let ratio = sent as f64 / total as f64;
+    println!("{total} bytes over a line reset {} times: {sent} sent, {ratio:.3} times", tries - 1);
+    assert!(tries >= megabytes as u64, "{tries}");
+    assert!(ratio <= 1.15, "{ratio:.3} times");
+}
+
+/// Every file below a folder with its size and time.
+fn state_of(dir: &Path) -> Vec<(PathBuf, u64, std::time::SystemTime)> {
+    let mut all = Vec::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let meta = entry.metadata().unwrap();
+            if meta.is_dir() {
+                folders.push(entry.path());
+            }
+            all.push((entry.path(), meta.len(), meta.modified().unwrap()));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// What the daemon has had written to a disk, bytes; none where the kernel does not count.
+fn written(station: &Station) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{}/io", station.pid())).ok()?;
+    text.lines().find_map(|l| l.strip_prefix("write_bytes: "))?.trim().parse().ok()
+}
+
+/// Nothing new: a poll is one request, answered 304, less than a kilobyte each way, and not a byte on the card.
+#[test]
+fn a_poll_with_nothing_new_costs_one_small_question() {
+    let province = Province::new();
+    province.publish("[[offers]]\nid = \"o\"\nitems = [\"tin\"]\n", &[("tin", 700)]);
+    let server = LyingServer::start();
+    province.serve(&server);
+    let mut station = Station::new("null");
+    station.configure("null", &province.source(&server, "poll = \"15m\"\n"));
+    station.start();
+    station.ok(&["sync"]);
+    assert_eq!(serial(&station), Some(1), "{}", station.log());
+    // The first question after the start may have been a second one; let it be over.
+    std::thread::sleep(Duration::from_secs(4));
+    station.ok(&["sync"]);
+    server.forget_requests();
+    let (files, bytes) = (state_of(&station.path("state")), written(&station));
+    const POLLS: u64 = 5;
+    for _ in 0..POLLS {
+        station.ok(&["sync"]);
+    }
+    let traffic = server.traffic();
+    assert_eq!(traffic.requests, POLLS, "{traffic:?}");
+    assert_eq!(server.body_bytes(), 0, "all were 304");
+    assert!(traffic.came / POLLS < 1_024 && traffic.went / POLLS < 1_024, "{traffic:?}");
+    assert_eq!(state_of(&station.path("state")), files, "{}", station.log());
+    assert_eq!(written(&station), bytes);
+    println!("a poll: {} bytes asked, {} answered, 0 written", traffic.came / POLLS, traffic.went / POLLS);
+}
