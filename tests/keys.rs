@@ -267,7 +267,7 @@ fn a_retired_key_signs_nothing_new() {
     office.sign(&["goc-1", "goc-2"]);
     let said = office.run(&["publish", "in", "--key", "khoa-a.key", "--keys", "khoa", "--out", "out"]);
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("đã hết hiệu lực") && said.contains("chưa công bố"), "{said}");
+    assert!(said.contains("đã hết hiệu lực") && said.contains("chưa phát hành"), "{said}");
     // Old list, new keys: nothing changes for what is in force.
     put(&server, &office.path("khoa/keys"), "/keys");
     server.file("/keys.json", fs::read(office.path("khoa/keys.json")).unwrap());
@@ -328,7 +328,7 @@ fn keys_that_break_a_rule_are_refused() {
     let with = |from: &str, to: &str| String::from_utf8(next.clone()).unwrap().replace(from, to).into_bytes();
     let all = ["goc-1", "goc-2", "goc-3"];
     for (bytes, words) in [
-        (with("\"tinh\"", "\"huyen\""), "là của nguồn \"huyen\""),
+        (with("\"tinh\"", "\"huyen\""), "là của đơn vị gửi \"huyen\""),
         (with("\"threshold\": 2", "\"threshold\": 9"), "threshold 9 không hợp"),
         (with("\"format\": 1", "\"format\": 2"), "định dạng 2"),
         (with("\"issued_at\": \"20", "\"issued_at\": \"21"), "sau giờ hiện tại"),

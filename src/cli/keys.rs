@@ -533,7 +533,7 @@ fn confirmed(desk: &Desk, version: u64) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage(desk.say(Text::KeysAskOnTerminal {})));
     }
-    print!("{}", desk.say(Text::KeysAskSign { version }));
+    print!("{} ", desk.say(Text::KeysAskSign { version }));
     let _ = io::stdout().flush();
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|e| Failure::Failed(e.to_string()))?;
