@@ -20,7 +20,7 @@ use loaxa::edge::clip_store::{ClipStore, Measured};
 use lying_server::LyingServer;
 use station_box::{Station, at, soon, tone};
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(45);
 
 /// A provincial office: three people with root keys, two machines that sign lists, and what they publish.
 struct Office {
@@ -233,7 +233,9 @@ fn a_leaked_key_is_dead_after_one_contact() {
         let from = if name == "keys.json" { "khoa/keys.json".to_owned() } else { format!("khoa/{name}") };
         server.file(&format!("/{name}"), fs::read(office.path(&from)).unwrap());
     }
-    station.run(&["sync"]);
+    let output = station.run(&["sync"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success() && said.contains("đã bị lộ"), "{said}");
     assert!(station.wait(LONG, |s| state(s).0 == Some(2) && alarm(s, "key_leaked_tinh")), "{}", station.log());
     // All of what it signed is withdrawn, over a restart as well.
     station.end();
@@ -265,7 +267,7 @@ fn a_retired_key_signs_nothing_new() {
     office.sign(&["goc-1", "goc-2"]);
     let said = office.run(&["publish", "in", "--key", "khoa-a.key", "--keys", "khoa", "--out", "out"]);
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("đã hết hiệu lực") && said.contains("chưa công bố"), "{said}");
+    assert!(said.contains("đã hết hiệu lực") && said.contains("chưa phát hành"), "{said}");
     // Old list, new keys: nothing changes for what is in force.
     put(&server, &office.path("khoa/keys"), "/keys");
     server.file("/keys.json", fs::read(office.path("khoa/keys.json")).unwrap());
@@ -326,7 +328,7 @@ fn keys_that_break_a_rule_are_refused() {
     let with = |from: &str, to: &str| String::from_utf8(next.clone()).unwrap().replace(from, to).into_bytes();
     let all = ["goc-1", "goc-2", "goc-3"];
     for (bytes, words) in [
-        (with("\"tinh\"", "\"huyen\""), "là của nguồn \"huyen\""),
+        (with("\"tinh\"", "\"huyen\""), "là của đơn vị gửi \"huyen\""),
         (with("\"threshold\": 2", "\"threshold\": 9"), "threshold 9 không hợp"),
         (with("\"format\": 1", "\"format\": 2"), "định dạng 2"),
         (with("\"issued_at\": \"20", "\"issued_at\": \"21"), "sau giờ hiện tại"),
@@ -605,5 +607,99 @@ fn keys_come_on_a_stick_as_well() {
     fs::write(format!("{out}/keys/3.json.minisig"), signed(&office.path("goc-1.key"), &draft)).unwrap();
     let output = station.run(&["import", &out]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("có 1 chữ ký khóa gốc, cần 2"), "{output:?}");
+    station.verify();
+}
+
+/// A list whose key leaked is withdrawn whole; what its source's other list says, by a key that holds, is not touched.
+#[test]
+fn a_withdrawn_list_takes_nothing_of_the_other_with_it() {
+    use loaxa::domain::playlist::{Form, Withdrawn, read_list};
+    let read = |text: &str| read_list(text.as_bytes(), Form::Handwritten).value.unwrap();
+    let clip = |id: &str| format!("[[clips]]\nid=\"{id}\"\ntitle=\"{id}\"\nkind=\"nhac_cat\"\nfile=\"{id}.mp3\"\n");
+    let emergency = |id: &str, clip: &str| {
+        format!(
+            "[[emergencies]]\nid=\"{id}\"\nclip=\"{clip}\"\nfrom=\"2022-10-01T08:00:00+07:00\"\n\
+             until=\"2022-10-01T09:00:00+07:00\"\n"
+        )
+    };
+    let slot = "[[slots]]\nid=\"s\"\nname=\"S\"\nat=\"06:00\"\nitems=[\"a\"]\n[[offers]]\nid=\"o\"\nitems=[\"b\"]\n";
+    let mut list = read(&format!("source=\"tinh\"\n{}{}{slot}{}", clip("a"), clip("b"), emergency("e", "b")));
+    let mut urgent = read(&format!(
+        "source=\"tinh\"\n{}{}{}{}[[withdrawals]]\nclip=\"a\"\nby=\"A\"\nwhy=\"x\"\n",
+        clip("b"),
+        clip("c"),
+        emergency("e", "b"),
+        emergency("f", "c")
+    ));
+    for clip in list.clips.iter_mut().chain(&mut urgent.clips) {
+        clip.sha256 = Some(clip.id.clone());
+    }
+    let back = |list: &loaxa::domain::playlist::List| {
+        let mut names: Vec<String> = (list.withdrawals.iter())
+            .map(|w| match &w.what {
+                Withdrawn::Clip(r) => format!("clip {}", r.id),
+                Withdrawn::Offer(r) => format!("offer {}", r.id),
+                Withdrawn::Slot(r) => format!("slot {}", r.id),
+                Withdrawn::Emergency(r) => format!("emergency {}", r.id),
+            })
+            .collect();
+        names.sort();
+        names.join(", ")
+    };
+    let gone = list.withdrawn();
+    assert_eq!(back(&gone), "clip a, clip b, emergency e, offer o, slot s");
+    // The forged withdrawal of "a" does not count, and its emergency "e" takes nothing from the list's own.
+    let forged = urgent.withdrawn().beside(&list);
+    assert_eq!(back(&forged), "clip c, emergency f");
+    let whole = list.with_urgent(&forged, Wall(7));
+    assert_eq!(back(&whole), "clip c, emergency f");
+    assert_eq!(whole.emergencies.iter().map(|e| &*e.id).collect::<Vec<_>>(), ["e", "f"]);
+    // And the other way round: an urgent list that holds vouches for the audio it brings.
+    assert_eq!(back(&gone.withdrawn_but(&urgent)), "clip a, emergency e, offer o, slot s");
+    urgent.clips[0].sha256 = Some("other".into());
+    assert_eq!(back(&gone.withdrawn_but(&urgent)), back(&gone));
+}
+
+/// The urgent list is signed by the same keys: it brings them to a box that has none, and a leaked one ends it as well.
+#[test]
+fn the_urgent_list_is_under_the_same_keys() {
+    let (office, server) = (Office::new(), LyingServer::start());
+    office.publish("khoa-a", "");
+    // From a minute ago on, again and again: what it says is heard, or not.
+    let urgent = |key: &str| {
+        let text = format!(
+            "source = \"tinh\"\n[[clips]]\nid = \"khan\"\nfile = \"tin.wav\"\ntitle = \"Khẩn\"\nkind = \"nhac_cat\"\n\
+             [[emergencies]]\nid = \"e\"\nclip = \"khan\"\nfrom = \"{}+07:00\"\nuntil = \"{}+07:00\"\nevery = \"10s\"\n",
+            at(soon(-60_000)),
+            at(soon(3_600_000))
+        );
+        fs::write(office.path("in/urgent.toml"), text).unwrap();
+        let key = format!("{key}.key");
+        office.ok(&["publish", "in", "--urgent", "--key", &key, "--keys", "khoa", "--out", "out"]);
+        office.serve(&server);
+    };
+    urgent("khoa-a");
+    let mut station = Station::new("null");
+    station.configure("null", &office.source(&server, "urgent_poll = \"1s\"\n"));
+    station.start();
+    let heard = |s: &Station| s.airings().iter().filter(|r| r["clip_id"] == "khan" && r["outcome"] == "aired").count();
+    assert!(station.wait(LONG, |s| state(s) == (Some(1), Some(1)) && heard(s) > 0), "{}", station.log());
+    assert!(!alarm(&station, "source_tinh~urgent") && !station.log().contains("chưa nhận được keys.json"));
+
+    // New keys, and a new list; the urgent one is still there by the old key.
+    office.replace_leaked();
+    office.publish("khoa-b", "");
+    office.serve(&server);
+    station.ok(&["sync"]);
+    let withdrawn = |s: &Station| alarm(s, "key_leaked_tinh") && alarm(s, "source_tinh~urgent");
+    assert!(station.wait(LONG, withdrawn), "{:?}\n{}", station.status(), station.log());
+    assert_eq!(state(&station), (Some(2), Some(2)));
+    std::thread::sleep(Duration::from_secs(1));
+    let before = heard(&station);
+    std::thread::sleep(Duration::from_secs(12));
+    assert_eq!(heard(&station), before, "{}", station.log());
+    urgent("khoa-b");
+    let back = |s: &Station| !alarm(s, "key_leaked_tinh") && heard(s) > before;
+    assert!(station.wait(LONG, back), "{:?}\n{}", station.status(), station.log());
     station.verify();
 }

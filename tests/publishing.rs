@@ -335,7 +335,7 @@ fn keys_are_handed_round_and_count_once_for_each() {
     refused(&["keys", "sign", &keys, "--key", &editor.text("goc-1.key")], 64, "--yes");
     refused(&["keys", "sign", &keys, "--key", &editor.text("khoa.key"), "--yes"], 1, "không phải khóa gốc");
     let said = editor.sign(&keys, &["goc-1"]);
-    assert!(said.contains("thiếu 1 chữ ký") && said.contains("Máy ở phòng Văn hóa"), "{said}");
+    assert!(said.contains("thiếu 1 chữ ký trong số goc-2 (") && said.contains("Máy ở phòng Văn hóa"), "{said}");
     let said = editor.sign(&keys, &["goc-1"]);
     assert!(said.contains("đã ký rồi") && said.contains("thiếu 1 chữ ký"), "{said}");
     assert!(!editor.path("keys/keys/1.json").exists());
@@ -413,7 +413,7 @@ fn publish_puts_the_keys_first_and_refuses_what_they_do_not_allow() {
     // Not signed yet: what is complete counts, with a word.
     let (dir, key, out) = (editor.text("chien-dich"), editor.text("khoa.key"), editor.text("unfinished"));
     let output = loaxa(&["publish", &dir, "--key", &key, "--out", &out, "--keys", &keys]);
-    assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("công bố với bản 3"));
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("phát hành với bản 3"));
     editor.sign(&keys, &["goc-1", "goc-2"]);
     publish("khoa.key", &["--keys", &keys], "đã bị lộ");
     let (key, out) = (editor.text("khoa-2.key"), editor.text("out"));
@@ -433,14 +433,14 @@ fn publish_puts_the_keys_first_and_refuses_what_they_do_not_allow() {
         fs::remove_file(editor.path(&format!("behind/keys/{version}.json.minisig"))).unwrap();
         fs::write(editor.path("behind/keys.json"), fs::read(editor.path("behind/keys/2.json")).unwrap()).unwrap();
         if version == 4 {
-            publish(&["--keys", &behind], "nơi công bố đã có bản 4");
+            publish(&["--keys", &behind], "thư mục phát hành đã có bản 4");
         }
     }
     for name in ["lac", "lac nữa"] {
         fine(&["keys", "add", &behind, "--key", &key_2, "--name", name]);
         editor.sign(&behind, &["goc-1", "goc-2"]);
     }
-    publish(&["--keys", &behind], "khác bản đã công bố");
+    publish(&["--keys", &behind], "khác bản đã phát hành");
     let broken = editor.path("out/keys/2.json.minisig");
     let whole = fs::read(&broken).unwrap();
     fs::write(&broken, "").unwrap();

@@ -247,12 +247,8 @@ impl<'a> Desk<'a> {
                 self.fail(Text::KeysSignatureFileBroken { path })
             })?),
         };
-        let count = |roots: &Roots| {
-            let signed = parsed.as_ref().map(|s| roots.signers(bytes, s).ids).unwrap_or_default();
-            Count { ids: roots.ids(), signed, need: roots.threshold() }
-        };
-        let before = self.complete.as_ref().map(|c| &c.ring.file().roots).filter(|r| !r.same(&file.roots));
-        Ok(before.into_iter().chain([&file.roots]).map(count).collect())
+        let before = self.complete.as_ref().map(|c| c.ring.file()).filter(|b| !b.roots.same(&file.roots));
+        Ok(before.into_iter().chain([file]).map(|file| Count::of(file, bytes, parsed.as_ref())).collect())
     }
 
     fn tell_next_step(&self, file: &KeysFile, counts: &[Count]) {
@@ -260,10 +256,14 @@ impl<'a> Desk<'a> {
         let missing: Vec<String> = (counts.iter())
             .filter(|c| c.signed.len() < c.need)
             .map(|c| {
-                let left: Vec<&str> = c.ids.iter().filter(|id| !c.signed.contains(id)).map(String::as_str).collect();
-                self.say(Text::KeysSignersLeft { count: c.need - c.signed.len(), ids: left.join(", ") })
+                let left = c.roots.iter().filter(|(id, _)| !c.signed.contains(id)).map(|(_, name)| name.as_str());
+                let ids = left.collect::<Vec<_>>().join(", ");
+                self.say(Text::KeysSignersLeft { count: c.need - c.signed.len(), ids })
             })
             .collect();
+        if file.keys.iter().all(|k| k.leaked || k.until <= file.issued_at) {
+            eprintln!("{}", self.say(Text::KeysNoContentKey {}));
+        }
         if missing.is_empty() {
             println!("{}", self.say(Text::KeysComplete { version, dir: self.dir.display().to_string() }));
         } else {
@@ -312,9 +312,8 @@ impl<'a> Desk<'a> {
         println!("{}", self.table(file));
         let several = counts.len() > 1;
         for (n, count) in counts.iter().enumerate() {
-            let ids: Vec<String> = (count.ids.iter())
-                .map(|id| if count.signed.contains(id) { format!("{id} ✓") } else { id.clone() })
-                .collect();
+            let mark = |id| if count.signed.contains(id) { " ✓" } else { "" };
+            let ids: Vec<String> = count.roots.iter().map(|(id, name)| format!("{name}{}", mark(id))).collect();
             let (need, ids) = (count.need, ids.join(", "));
             println!(
                 "{}",
@@ -328,10 +327,30 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// Who keeps the root keys of a version, and who of them signed some bytes.
 struct Count {
-    ids: Vec<String>,
+    /// Number, and how people know it.
+    roots: Vec<(String, String)>,
     signed: Vec<String>,
     need: usize,
+}
+
+impl Count {
+    fn of(file: &KeysFile, bytes: &[u8], signatures: Option<&Signatures>) -> Count {
+        let mut names = file.root_names.iter();
+        let named = |id: String| {
+            let name = names.next().filter(|n| !n.is_empty());
+            (id.clone(), name.map_or(id.clone(), |name| format!("{name} ({id})")))
+        };
+        let roots = file.roots.ids().into_iter().map(named).collect();
+        let signed = signatures.map(|s| file.roots.signers(bytes, s).ids).unwrap_or_default();
+        Count { roots, signed, need: file.roots.threshold() }
+    }
+}
+
+/// `goc-1` of `usb/goc-1.pub`: how people know a root key.
+fn names_of(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|p| p.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()).collect()
 }
 
 fn now() -> Wall {
@@ -389,7 +408,8 @@ fn new(context: &Context, arguments: &NewArguments) -> Done {
     }
     let source = arguments.source.clone();
     let version = arguments.after.saturating_add(1);
-    let file = KeysFile { source, version, issued_at: now(), roots, keys: Vec::new() };
+    let root_names = names_of(&arguments.roots);
+    let file = KeysFile { source, version, issued_at: now(), roots, root_names, keys: Vec::new() };
     desk.write(&file)?;
     println!("{}", desk.say(Text::KeysBegun { dir: arguments.dir.display().to_string() }));
     Ok(ExitCode::SUCCESS)
@@ -441,6 +461,7 @@ fn roots(context: &Context, arguments: &RootsArguments) -> Done {
     let mut file = desk.next()?;
     let threshold = arguments.threshold.unwrap_or(file.roots.threshold() as u64);
     file.roots = root_keys(context, &arguments.roots, threshold)?;
+    file.root_names = names_of(&arguments.roots);
     changed(&desk, &file)
 }
 
@@ -512,7 +533,7 @@ fn confirmed(desk: &Desk, version: u64) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage(desk.say(Text::KeysAskOnTerminal {})));
     }
-    print!("{}", desk.say(Text::KeysAskSign { version }));
+    print!("{} ", desk.say(Text::KeysAskSign { version }));
     let _ = io::stdout().flush();
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|e| Failure::Failed(e.to_string()))?;
@@ -528,12 +549,11 @@ fn show(context: &Context, dir: &Path) -> Done {
             desk.tell_next_step(file, &counts);
         }
         (None, Some(complete)) => {
-            let roots = &complete.ring.file().roots;
+            let file = complete.ring.file();
             let (_, bytes, signatures) = complete.versions.last().cloned().unwrap_or_default();
-            let signed = Signatures::parse(&signatures).map(|s| roots.signers(&bytes, &s).ids).unwrap_or_default();
-            let counts = [Count { ids: roots.ids(), signed, need: roots.threshold() }];
-            desk.show(complete.ring.file(), &counts);
-            desk.tell_next_step(complete.ring.file(), &counts);
+            let counts = [Count::of(file, &bytes, Signatures::parse(&signatures).as_ref())];
+            desk.show(file, &counts);
+            desk.tell_next_step(file, &counts);
         }
         (None, None) => return Err(desk.fail(Text::KeysNoFolder { dir: dir.display().to_string() })),
     }

@@ -156,7 +156,7 @@ pub fn programme_of(
             for file in files {
                 let (source, list) = from_file(&config, file, &clock, language)?;
                 let since = since.unwrap_or_default();
-                parts.held.push(Held { source, list: Arc::new(list), since, expires_at: None });
+                parts.held.push(Held { source, list: Arc::new(list), since, expires_at: None, leaked: false });
             }
         }
     }

@@ -81,7 +81,8 @@ impl Stored {
     /// As planning sees it.
     pub fn held(&self) -> Held {
         let (source, list) = (self.source.clone(), self.list.clone());
-        Held { source, list, since: self.in_force_at, expires_at: Some(self.expires_at) }
+        let leaked = self.leaked.is_some();
+        Held { source, list, since: self.in_force_at, expires_at: Some(self.expires_at), leaked }
     }
 }
 
@@ -1062,7 +1063,8 @@ impl SourceThread {
         self.fetcher.set_user_agent(&beat.to_string());
         let now_ns = self.boot_ns();
         let due = self.whole_at_ns.is_none_or(|at| (now_ns - at) / 1_000_000 >= self.settings.whole_every_ms);
-        if !self.urgent {
+        // The thread of the urgent list leaves that to the other, but on a box that has no keys yet.
+        if !self.urgent || self.known_keys.ring.is_none() {
             self.ask_for_keys(due)?;
         }
         let mut keys = self.keys()?;
@@ -1073,7 +1075,7 @@ impl SourceThread {
         let (mut bytes, mut etag) = match fetched {
             Fetched::NotModified => {
                 self.fill_up(&keys)?;
-                return Ok(self.same());
+                return self.still();
             }
             Fetched::Body { bytes, etag } => (bytes, etag),
         };
@@ -1083,7 +1085,7 @@ impl SourceThread {
         if self.in_force(&bytes) {
             (self.etag, self.whole_at_ns) = (tagged(etag), Some(now_ns));
             self.fill_up(&keys)?;
-            return Ok(self.same());
+            return self.still();
         }
         if self.urgent {
             // Something new is judged by the latest keys; nothing new costs no question for them.
@@ -1112,7 +1114,7 @@ impl SourceThread {
             Ok(Taken::Same) => {
                 (self.etag, self.whole_at_ns) = (tagged(etag), Some(now_ns));
                 self.fill_up(&keys)?;
-                Ok(self.same())
+                self.still()
             }
             Ok(Taken::New(stored)) => {
                 (self.etag, self.whole_at_ns, self.refused) = (tagged(etag), Some(now_ns), None);
@@ -1278,6 +1280,17 @@ impl SourceThread {
         match self.fetcher.body(&http::signature_url(&self.url), None, LARGEST_SIGNATURE)? {
             Fetched::Body { bytes, .. } => Ok(bytes),
             Fetched::NotModified => Ok(Vec::new()),
+        }
+    }
+
+    /// The source has what is in force here already: nothing new, unless nobody can say who made it.
+    fn still(&self) -> Result<Answer, Trouble> {
+        match self.known.stored.as_ref().and_then(|s| s.leaked.clone()) {
+            None => Ok(self.same()),
+            Some(key_id) => {
+                let version = self.known_keys.ring.as_ref().map_or(0, Keyring::version);
+                Err(Refusal::KeyLeaked { from: self.id.to_string(), key_id, version }.into())
+            }
         }
     }
 

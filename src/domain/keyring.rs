@@ -210,6 +210,8 @@ pub struct KeysFile {
     pub issued_at: Wall,
     /// The roots from here on.
     pub roots: Roots,
+    /// Names for people of those who keep them, in the same order; empty where nobody wrote them down.
+    pub root_names: Vec<String>,
     /// The content keys.
     pub keys: Vec<ContentKey>,
 }
@@ -223,6 +225,8 @@ struct RawFile {
     issued_at: String,
     threshold: u64,
     root_keys: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    root_names: Vec<String>,
     keys: Vec<RawKey>,
 }
 
@@ -281,6 +285,9 @@ impl KeysFile {
                 RootsFault::Threshold => Text::KeysThresholdBad { threshold: raw.threshold, keys: raw.root_keys.len() },
             })
         })?;
+        if !raw.root_names.is_empty() && raw.root_names.len() != raw.root_keys.len() {
+            return Err(malformed(Text::KeysRootNames {}));
+        }
         if raw.keys.len() > MOST_KEYS {
             return Err(malformed(Text::KeysTooMany { most: MOST_KEYS }));
         }
@@ -304,7 +311,8 @@ impl KeysFile {
             keys.push(ContentKey { key: raw.key.trim().to_owned(), name, from, until, leaked: raw.leaked });
         }
         let issued_at = time(&raw.issued_at)?;
-        Ok(KeysFile { source: raw.source, version: raw.version, issued_at, roots, keys })
+        let root_names = raw.root_names.iter().map(|n| cut(n)).collect();
+        Ok(KeysFile { source: raw.source, version: raw.version, issued_at, roots, root_names, keys })
     }
 
     /// The file as text: the same content gives the same bytes.
@@ -316,6 +324,7 @@ impl KeysFile {
             issued_at: zone.rfc3339_seconds(self.issued_at),
             threshold: self.roots.threshold as u64,
             root_keys: self.roots.texts(),
+            root_names: self.root_names.clone(),
             keys: (self.keys.iter())
                 .map(|k| RawKey {
                     key: k.key.clone(),
@@ -507,7 +516,14 @@ mod tests {
     }
 
     fn file(version: u64, roots: &Roots, keys: Vec<ContentKey>) -> KeysFile {
-        KeysFile { source: "tinh".into(), version, issued_at: wall(MADE), roots: roots.clone(), keys }
+        KeysFile {
+            source: "tinh".into(),
+            version,
+            issued_at: wall(MADE),
+            roots: roots.clone(),
+            root_names: Vec::new(),
+            keys,
+        }
     }
 
     fn bytes(file: &KeysFile) -> Vec<u8> {
@@ -563,11 +579,13 @@ mod tests {
         let office = Office::new();
         let mut written = file(7, &office.roots, office.ring.file().keys.clone());
         written.keys[0].name = Some("Máy phòng Văn hóa".into());
+        written.root_names = ["Nguyễn Văn A", "Trần Thị B", "Lê C"].map(String::from).into();
         written.keys.push(ContentKey { leaked: true, ..content(&pairs(1)[0], MADE, MADE) });
         let text = bytes(&written);
         let read = KeysFile::read(&text, "tinh").unwrap();
         assert_eq!((read.version, &read.keys, read.issued_at), (7, &written.keys, written.issued_at));
         assert!(read.roots.same(&office.roots));
+        assert_eq!(read.root_names, written.root_names);
         assert_eq!(bytes(&read), text);
         assert_eq!(peek_version(&text), Some(7));
         assert_eq!(peek_version(b"<html>"), None);
@@ -697,6 +715,7 @@ mod tests {
             ("\"threshold\": 2", "\"threshold\": 4"),
             ("\"threshold\": 2", "\"threshold\": 0"),
             ("\"threshold\": 2", "\"threshold\": 2, \"threshold\": 1"),
+            ("\"keys\"", "\"root_names\": [\"A\"], \"keys\""),
             ("2027-01-01T00:00:00+07:00", "2027-01-01"),
             ("2027-01-01T00:00:00+07:00", "2025-01-01T00:00:00+07:00"),
             ("2027-01-01T00:00:00+07:00", "2029-02-01T00:00:00+07:00"),

@@ -518,6 +518,31 @@ impl List {
         List { withdrawals: all.map(back).collect(), ..self.clone() }
     }
 
+    /// Of a withdrawn urgent list, what touches nothing of its source's list: a forged one must not take that back.
+    pub fn beside(&self, list: &List) -> List {
+        let known = |id: &str| list.emergencies.iter().any(|e| *e.id == *id);
+        let own = |what: &Withdrawn| match what {
+            Withdrawn::Emergency(r) => !known(&r.id),
+            Withdrawn::Clip(r) => list.clip(&r.id).is_none(),
+            Withdrawn::Offer(_) | Withdrawn::Slot(_) => false,
+        };
+        let mut beside = self.clone();
+        beside.emergencies.retain(|e| !known(&e.id));
+        beside.withdrawals.retain(|w| own(&w.what));
+        beside
+    }
+
+    /// Of a withdrawn list, all but the clips that its source's urgent list brings as well: that one vouches for them.
+    pub fn withdrawn_but(&self, urgent: &List) -> List {
+        let vouched = |id: &str| {
+            let same = |own: &Clip, other: &Clip| own.sha256.is_some() && own.sha256 == other.sha256;
+            self.clip(id).zip(urgent.clip(id)).is_some_and(|(own, other)| same(own, other))
+        };
+        let mut list = self.clone();
+        list.withdrawals.retain(|w| !matches!(&w.what, Withdrawn::Clip(r) if vouched(&r.id)));
+        list
+    }
+
     /// The clip of this id.
     pub fn clip(&self, id: &str) -> Option<&Clip> {
         self.clips.iter().find(|c| *c.id == *id)

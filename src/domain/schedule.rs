@@ -43,6 +43,8 @@ pub struct Held {
     pub since: Wall,
     /// It holds until then; none: for ever.
     pub expires_at: Option<Wall>,
+    /// Whether the key that signed it is known to be in other hands.
+    pub leaked: bool,
 }
 
 /// What the sources have in force at a moment: an urgent list stands beside its source's list for as long as it holds;
@@ -54,7 +56,15 @@ pub fn from_above(config: &Config, held: &[Held], now: Wall) -> Vec<InForce> {
         let news = held.iter().find(|h| h.source == source.id && h.list.urgent && holds(h));
         let alive = list.filter(|l| source.keeps_expired || holds(l));
         let (list, since) = match (list, alive, news) {
-            (_, Some(l), Some(n)) => (Arc::new(l.list.with_urgent(&n.list, n.since)), l.since),
+            (_, Some(l), Some(n)) => {
+                let whole = match (l.leaked, n.leaked) {
+                    (false, false) | (true, true) => l.list.with_urgent(&n.list, n.since),
+                    // Of two whose keys differ, what one is worth must not hang on the other.
+                    (false, true) => l.list.with_urgent(&n.list.beside(&l.list), n.since),
+                    (true, false) => l.list.withdrawn_but(&n.list).with_urgent(&n.list, n.since),
+                };
+                (Arc::new(whole), l.since)
+            }
             (_, None, Some(n)) => (n.list.clone(), n.since),
             (l, _, None) => l.map(|l| (l.list.clone(), l.since))?,
         };

@@ -276,7 +276,7 @@ sentences! {
     BadPublicKey {} => "khóa công khai không đúng dạng minisign", "this is no minisign public key";
     PublicKeyForm {} => "chép nguyên dòng bắt đầu bằng RW (56 ký tự) mà đơn vị gửi cung cấp", "copy the whole line beginning with RW (56 characters) that the sender gave";
     PublicAndRootKeys {} =>
-        "một nguồn không dùng cả public_keys và root_keys",
+        "một đơn vị gửi không dùng cả public_keys và root_keys",
         "a source cannot have both public_keys and root_keys";
     PublicOrRootKeys {} =>
         "có root_keys thì khóa ký danh sách nằm trong keys.json: xóa public_keys; nơi nhỏ không có keys.json thì xóa root_keys và threshold",
@@ -957,102 +957,102 @@ sentences! {
     ListExpiredKept { source: String, at: String } =>
         "Danh sách của {source} đã hết hạn lúc {at}, vẫn phát theo on_expiry = \"keep\"\n  Báo {source} phát hành lại",
         "The list of {source} expired at {at} and goes on, as on_expiry = \"keep\" says\n  Ask {source} to publish again";
-    // ---- keys.json and root keys (domain/keyring.rs, daemon/keys.rs)
+    // Root keys and keys.json (domain/keyring.rs, daemon/keys.rs).
     /// The list's key is not in keys.json.
     KeyNotListed { source: String, key_id: String, version: u64 } =>
-        "danh sách của nguồn \"{source}\" ký bằng khóa {key_id}, không có trong keys.json bản {version}: không nhận, giữ danh sách cũ\nbáo đơn vị gửi: thêm khóa ấy bằng loaxa keys add rồi công bố lại; nếu không phải khóa của họ, có người giả mạo",
+        "danh sách của đơn vị gửi \"{source}\" ký bằng khóa {key_id}, không có trong keys.json bản {version}: không nhận, giữ danh sách cũ\nbáo đơn vị gửi: thêm khóa ấy bằng loaxa keys add rồi phát hành lại; nếu không phải khóa của họ, có người giả mạo",
         "the list of source \"{source}\" is signed with key {key_id}, which is not in keys.json version {version}: refused, the old list stays\ntell the sender: add the key with loaxa keys add and publish again; if it is not theirs, somebody is forging lists";
     /// The list's key does not hold yet.
     KeyNotYet { source: String, key_id: String, valid_from: String } =>
-        "danh sách của nguồn \"{source}\" ký bằng khóa {key_id}, đến {valid_from} mới có hiệu lực: không nhận, giữ danh sách cũ\nxem lại giờ của máy này; nếu đúng, báo đơn vị gửi ký lại bằng khóa đang có hiệu lực",
+        "danh sách của đơn vị gửi \"{source}\" ký bằng khóa {key_id}, đến {valid_from} mới có hiệu lực: không nhận, giữ danh sách cũ\nxem lại giờ của máy này; nếu đúng, báo đơn vị gửi ký lại bằng khóa đang có hiệu lực",
         "the list of source \"{source}\" is signed with key {key_id}, which holds only from {valid_from} on: refused, the old list stays\ncheck this machine's clock; if it is right, ask the sender to sign with a key that holds";
     /// The list's key is past its end.
     KeyExpired { source: String, key_id: String, until: String } =>
-        "danh sách của nguồn \"{source}\" ký bằng khóa {key_id} đã hết hiệu lực từ {until}: không nhận, giữ danh sách cũ\nbáo đơn vị gửi ký lại bằng khóa mới (loaxa keys add, rồi loaxa publish); nếu họ không ký bản này, khóa cũ đang ở tay người khác",
+        "danh sách của đơn vị gửi \"{source}\" ký bằng khóa {key_id} đã hết hiệu lực từ {until}: không nhận, giữ danh sách cũ\nbáo đơn vị gửi ký lại bằng khóa mới (loaxa keys add, rồi loaxa publish); nếu họ không ký bản này, khóa cũ đang ở tay người khác",
         "the list of source \"{source}\" is signed with key {key_id}, whose time ended at {until}: refused, the old list stays\nask the sender to sign with a new key (loaxa keys add, then loaxa publish); if they did not sign it, the old key is in other hands";
     /// The list's key was named by an earlier keys.json.
     KeyGone { source: String, key_id: String, version: u64 } =>
-        "danh sách của nguồn \"{source}\" ký bằng khóa cũ {key_id}, đã bỏ khỏi keys.json bản {version}: không nhận, giữ danh sách cũ\nbáo đơn vị gửi ký lại bằng khóa đang dùng",
+        "danh sách của đơn vị gửi \"{source}\" ký bằng khóa cũ {key_id}, đã bỏ khỏi keys.json bản {version}: không nhận, giữ danh sách cũ\nbáo đơn vị gửi ký lại bằng khóa đang dùng",
         "the list of source \"{source}\" is signed with the old key {key_id}, dropped from keys.json version {version}: refused, the old list stays\nask the sender to sign with the key now in use";
     /// The list's key is in other hands.
     KeyLeaked { source: String, key_id: String, version: u64 } =>
-        "danh sách của nguồn \"{source}\" ký bằng khóa {key_id} đã bị lộ (keys.json bản {version}): không nhận\ncó người dùng khóa bị lộ, hoặc đơn vị gửi quên đổi khóa: báo họ ngay",
+        "danh sách của đơn vị gửi \"{source}\" ký bằng khóa {key_id} đã bị lộ (keys.json bản {version}): không nhận\ncó người dùng khóa bị lộ, hoặc đơn vị gửi quên đổi khóa: báo họ ngay",
         "the list of source \"{source}\" is signed with key {key_id}, which is in other hands (keys.json version {version}): refused\nsomebody uses the leaked key, or the sender forgot to change keys: tell them at once";
     /// The list in force was signed by a key that has leaked since.
     ListWithdrawnKeyLeaked { source: String, serial: u64, key_id: String } =>
-        "Danh sách số {serial} của {source} ký bằng khóa {key_id} đã bị lộ: rút cả danh sách, không phát bài nào trong đó\n  Báo {source} ký lại bằng khóa mới và công bố với số lớn hơn {serial}",
+        "Danh sách số {serial} của {source} ký bằng khóa {key_id} đã bị lộ: rút cả danh sách, không phát bài nào trong đó\n  Báo {source} ký lại bằng khóa mới và phát hành với số lớn hơn {serial}",
         "List {serial} of {source} was signed with key {key_id}, which is in other hands: all of it is withdrawn\n  Ask {source} to sign with a new key and to publish with a serial above {serial}";
     /// No keys.json yet.
     KeysNone { source: String } =>
-        "chưa nhận được keys.json của nguồn \"{source}\": chưa biết khóa nào được ký danh sách\nloaxa sync để hỏi lại, hoặc loaxa import thư mục của đơn vị gửi từ USB",
+        "chưa nhận được keys.json của đơn vị gửi \"{source}\": chưa biết khóa nào được ký danh sách\nloaxa sync để hỏi lại, hoặc loaxa import thư mục của đơn vị gửi từ USB",
         "no keys.json of source \"{source}\" has been accepted yet: which keys may sign is not known\nask again with loaxa sync, or import the sender's folder from a USB stick with loaxa import";
     /// The source has none where it should be.
     KeysNotServed { source: String, place: String } =>
-        "nguồn \"{source}\" không có tệp \"{place}\": station.toml ghi root_keys nên không nhận danh sách khi thiếu tệp này; giữ danh sách cũ\nbáo đơn vị gửi công bố lại bằng loaxa publish --keys và đưa lên nguyên cả thư mục",
+        "đơn vị gửi \"{source}\" không có tệp \"{place}\": station.toml ghi root_keys nên không nhận danh sách khi thiếu tệp này; giữ danh sách cũ\nbáo đơn vị gửi phát hành lại bằng loaxa publish --keys và đưa lên nguyên cả thư mục",
         "source \"{source}\" has no file \"{place}\": station.toml has root_keys, so no list is taken without it; the old list stays\nask the sender to publish again with loaxa publish --keys and to upload the whole folder";
     /// keys.json cannot be read.
     KeysMalformed { source: String, why: String } =>
-        "keys.json của nguồn \"{source}\" không dùng được: {why}; giữ bộ khóa cũ\nbáo đơn vị gửi lập lại bằng loaxa keys",
+        "keys.json của đơn vị gửi \"{source}\" không dùng được: {why}; giữ bộ khóa cũ\nbáo đơn vị gửi lập lại bằng loaxa keys",
         "keys.json of source \"{source}\" will not do: {why}; the old keys stay\nask the sender to make it anew with loaxa keys";
     /// keys.json is of a later format.
     KeysFormatUnknown { source: String, format: i64 } =>
-        "keys.json của nguồn \"{source}\" ở định dạng {format}, bản loaxa này chưa đọc được: giữ bộ khóa cũ\ncập nhật loaxa trên máy này",
+        "keys.json của đơn vị gửi \"{source}\" ở định dạng {format}, bản loaxa này chưa đọc được: giữ bộ khóa cũ\ncập nhật loaxa trên máy này",
         "keys.json of source \"{source}\" is in format {format}, which this loaxa cannot read: the old keys stay\nupdate loaxa on this machine";
     /// The signature file of keys.json is broken.
     KeysSignatureMalformed { source: String, version: u64 } =>
-        "tệp chữ ký của keys.json bản {version} (nguồn \"{source}\") hỏng hoặc bị sửa: giữ bộ khóa cũ\nbáo đơn vị gửi công bố lại",
+        "tệp chữ ký của keys.json bản {version} (đơn vị gửi \"{source}\") hỏng hoặc bị sửa: giữ bộ khóa cũ\nbáo đơn vị gửi phát hành lại",
         "the signature file of keys.json version {version} (source \"{source}\") is broken or altered: the old keys stay\nask the sender to publish again";
     /// Root keys signed other bytes.
     KeysChanged { source: String, version: u64 } =>
-        "keys.json bản {version} của nguồn \"{source}\" không khớp chữ ký: nội dung đã bị thay đổi sau khi ký; giữ bộ khóa cũ\nbáo đơn vị gửi kiểm tra máy chủ web và công bố lại",
+        "keys.json bản {version} của đơn vị gửi \"{source}\" không khớp chữ ký: nội dung đã bị thay đổi sau khi ký; giữ bộ khóa cũ\nbáo đơn vị gửi kiểm tra máy chủ web và phát hành lại",
         "keys.json version {version} of source \"{source}\" does not match its signatures: it was changed after signing; the old keys stay\nask the sender to check the web server and publish again";
     /// Too few roots signed.
     KeysTooFewSignatures { source: String, version: u64, have: usize, need: usize } =>
-        "keys.json bản {version} của nguồn \"{source}\" có {have} chữ ký khóa gốc, cần {need} của những người khác nhau: không nhận, giữ bộ khóa cũ\nbáo đơn vị gửi đưa đủ người giữ khóa gốc ký (loaxa keys sign) rồi công bố lại",
+        "keys.json bản {version} của đơn vị gửi \"{source}\" có {have} chữ ký khóa gốc, cần {need} của những người khác nhau: không nhận, giữ bộ khóa cũ\nbáo đơn vị gửi đưa đủ người giữ khóa gốc ký (loaxa keys sign) rồi phát hành lại",
         "keys.json version {version} of source \"{source}\" has {have} root signatures, {need} of different people are needed: refused, the old keys stay\nask the sender to have enough root keys sign it (loaxa keys sign) and to publish again";
     /// Too few pinned roots signed.
     KeysPinnedMissing { source: String, version: u64, have: usize, need: usize } =>
-        "keys.json bản {version} của nguồn \"{source}\" có {have} chữ ký của các khóa trong root_keys, cần {need}: không nhận\nso lại root_keys và threshold trong station.toml với khối source.toml của đơn vị gửi; nếu đúng, máy chủ đã bị thay tệp",
+        "keys.json bản {version} của đơn vị gửi \"{source}\" có {have} chữ ký của các khóa trong root_keys, cần {need}: không nhận\nso lại root_keys và threshold trong station.toml với khối source.toml của đơn vị gửi; nếu đúng, máy chủ đã bị thay tệp",
         "keys.json version {version} of source \"{source}\" has {have} signatures of the keys in root_keys, {need} are needed: refused\ncompare root_keys and threshold in station.toml with the sender's source.toml; if they are right, files on the server were replaced";
     /// Too few of the new roots signed.
     KeysNewRootsMissing { source: String, version: u64, have: usize, need: usize } =>
-        "keys.json bản {version} của nguồn \"{source}\" đổi khóa gốc nhưng có {have} chữ ký của khóa gốc mới, cần {need}: không nhận, giữ bộ khóa cũ\nbáo đơn vị gửi cho cả người giữ khóa gốc cũ và mới cùng ký",
+        "keys.json bản {version} của đơn vị gửi \"{source}\" đổi khóa gốc nhưng có {have} chữ ký của khóa gốc mới, cần {need}: không nhận, giữ bộ khóa cũ\nbáo đơn vị gửi cho cả người giữ khóa gốc cũ và mới cùng ký",
         "keys.json version {version} of source \"{source}\" changes the root keys but has {have} signatures of the new ones, {need} are needed: refused, the old keys stay\nask the sender to have both the old and the new root keys sign";
     /// keys.json of somebody else.
     KeysOtherSource { source: String, found: String } =>
-        "keys.json tại địa chỉ của nguồn \"{source}\" lại tự ghi là của nguồn \"{found}\": không nhận\nsửa id hoặc url của [[source]] trong station.toml",
+        "keys.json tại địa chỉ của đơn vị gửi \"{source}\" lại tự ghi là của đơn vị gửi \"{found}\": không nhận\nsửa id hoặc url của [[source]] trong station.toml",
         "keys.json at the address of source \"{source}\" calls itself that of source \"{found}\": refused\ncorrect id or url of the [[source]] in station.toml";
     /// An older keys.json.
     KeysLower { source: String, version: u64, stored: u64 } =>
-        "keys.json của nguồn \"{source}\" là bản {version}, cũ hơn bản {stored} đã nhận: không nhận, không đổi khóa\nbáo đơn vị gửi đưa lại bản mới nhất lên máy chủ; nếu họ không lùi, máy chủ đã bị thay tệp",
+        "keys.json của đơn vị gửi \"{source}\" là bản {version}, cũ hơn bản {stored} đã nhận: không nhận, không đổi khóa\nbáo đơn vị gửi đưa lại bản mới nhất lên máy chủ; nếu họ không lùi, máy chủ đã bị thay tệp",
         "keys.json of source \"{source}\" is version {version}, older than {stored} accepted before: refused, the keys stay\nask the sender to put the latest one on the server; if they did not go back, files on the server were replaced";
     /// Two of one version.
     KeysEquivocation { source: String, version: u64 } =>
-        "nguồn \"{source}\" có hai tệp keys.json khác nhau cùng là bản {version}: không nhận bản sau\nbáo đơn vị gửi ngay: người giữ khóa gốc đã ký hai bản, hoặc khóa gốc bị lộ",
+        "đơn vị gửi \"{source}\" có hai tệp keys.json khác nhau cùng là bản {version}: không nhận bản sau\nbáo đơn vị gửi ngay: người giữ khóa gốc đã ký hai bản, hoặc khóa gốc bị lộ",
         "source \"{source}\" has two different keys.json of version {version}: the second is refused\ntell the sender at once: the root keys signed both, or they are in other hands";
     /// A version between is missing.
     KeysSkip { source: String, version: u64, stored: u64, missing: u64 } =>
-        "keys.json của nguồn \"{source}\" nhảy từ bản {stored} lên bản {version}, thiếu keys/{missing}.json: không nhận, giữ bộ khóa cũ\nbáo đơn vị gửi đưa lên máy chủ cả thư mục keys; bản sau phải đúng bằng bản trước cộng 1",
+        "keys.json của đơn vị gửi \"{source}\" nhảy từ bản {stored} lên bản {version}, thiếu keys/{missing}.json: không nhận, giữ bộ khóa cũ\nbáo đơn vị gửi đưa lên máy chủ cả thư mục keys; bản sau phải đúng bằng bản trước cộng 1",
         "keys.json of source \"{source}\" jumps from version {stored} to {version}, keys/{missing}.json is missing: refused, the old keys stay\nask the sender to upload the whole folder keys; each version is the one before plus 1";
     /// Made in the future.
     KeysAhead { source: String, version: u64, issued_at: String } =>
-        "keys.json bản {version} của nguồn \"{source}\" ghi lập lúc {issued_at}, sau giờ hiện tại: không nhận\nxem lại giờ của máy này; nếu đúng, báo đơn vị gửi xem giờ của máy lập tệp",
+        "keys.json bản {version} của đơn vị gửi \"{source}\" ghi lập lúc {issued_at}, sau giờ hiện tại: không nhận\nxem lại giờ của máy này; nếu đúng, báo đơn vị gửi xem giờ của máy lập tệp",
         "keys.json version {version} of source \"{source}\" says it was made at {issued_at}, which is in the future: refused\ncheck this machine's clock; if it is right, ask the sender to check the clock of the machine that made the file";
     /// The stored keys are damaged or gone.
     KeysDamaged { source: String, version: u64, stored: u64 } =>
-        "bộ khóa đã nhận của nguồn \"{source}\" trên đĩa bị hỏng hoặc mất: dùng bản {version} còn nguyên vẹn, không nhận bản nào cũ hơn {stored}\nkiểm tra thẻ nhớ; loaxa sync để nhận lại",
+        "bộ khóa đã nhận của đơn vị gửi \"{source}\" trên đĩa bị hỏng hoặc mất: dùng bản {version} còn nguyên vẹn, không nhận bản nào cũ hơn {stored}\nkiểm tra thẻ nhớ; loaxa sync để nhận lại",
         "the accepted keys of source \"{source}\" on disk are damaged or gone: version {version}, which is whole, is used, and none older than {stored} is taken\ncheck the card; loaxa sync fetches them again";
     /// The stored keys are not under the pinned roots.
     KeysOtherRoots { source: String, stored: u64 } =>
-        "keys.json bản {stored} của nguồn \"{source}\" đã nhận không do các khóa trong root_keys ký: không dùng\nso lại root_keys và threshold trong station.toml với khối source.toml của đơn vị gửi; vừa đổi thì loaxa sync để nhận bản mới",
+        "keys.json bản {stored} của đơn vị gửi \"{source}\" đã nhận không do các khóa trong root_keys ký: không dùng\nso lại root_keys và threshold trong station.toml với khối source.toml của đơn vị gửi; vừa đổi thì loaxa sync để nhận bản mới",
         "the accepted keys.json version {stored} of source \"{source}\" is not signed by the keys in root_keys: not used\ncompare root_keys and threshold in station.toml with the sender's source.toml; if they were just changed, loaxa sync fetches the new one";
     /// A keys.json came into force.
     KeysReceived { source: String, version: u64, keys: usize } =>
-        "nhận keys.json bản {version} của nguồn \"{source}\": {keys} khóa được ký danh sách",
+        "nhận keys.json bản {version} của đơn vị gửi \"{source}\": {keys} khóa được ký danh sách",
         "keys.json version {version} of source \"{source}\" accepted: {keys} keys may sign lists";
     // `loaxa keys`.
     KeysFolderBroken { path: String, why: String } =>
-        "\"{path}\" không dùng được: {why}\nlấy lại thư mục từ bản sao lưu, hoặc từ thư mục đã công bố",
+        "\"{path}\" không dùng được: {why}\nlấy lại thư mục từ bản sao lưu, hoặc từ thư mục đã phát hành",
         "\"{path}\" will not do: {why}\ntake the folder from a copy, or from the published folder";
     KeysSignatureFileBroken { path: String } =>
         "tệp chữ ký \"{path}\" hỏng\nxóa tệp đó rồi mọi người ký lại bằng loaxa keys sign",
@@ -1090,6 +1090,9 @@ sentences! {
         "Khóa gốc cũ (cần {need} chữ ký): {ids}", "Root keys so far ({need} signatures needed): {ids}";
     KeysRootsAfter { need: usize, ids: String } =>
         "Khóa gốc mới (cần {need} chữ ký): {ids}", "Root keys from now on ({need} signatures needed): {ids}";
+    KeysNoContentKey {} =>
+        "chưa có khóa nào được ký danh sách\nthêm: loaxa keys add",
+        "no key may sign lists yet\nadd one: loaxa keys add";
     KeysSignersLeft { count: usize, ids: String } =>
         "thiếu {count} chữ ký trong số {ids}", "{count} signatures lack, of {ids}";
     KeysIncomplete { version: u64, missing: String } =>
@@ -1110,8 +1113,8 @@ sentences! {
     KeysSigned { id: String } => "đã ký bằng khóa {id}", "signed with key {id}";
     KeysNotSigned {} => "chưa ký", "not signed";
     KeysAskSign { version: u64 } =>
-        "Đọc kỹ bảng trên. Ký keys.json bản {version}? (c/k) ",
-        "Read the table above with care. Sign keys.json version {version}? (y/n) ";
+        "Đọc kỹ bảng trên. Ký keys.json bản {version}? (c/k)",
+        "Read the table above with care. Sign keys.json version {version}? (y/n)";
     KeysAskOnTerminal {} =>
         "không có ai để hỏi: chạy trong cửa sổ lệnh, hoặc thêm --yes sau khi đã xem bằng loaxa keys show",
         "nobody is there to be asked: run it in a terminal, or add --yes after a look with loaxa keys show";
@@ -1127,7 +1130,7 @@ sentences! {
     ColumnState {} => "Tình trạng", "State";
     // `publish` under root keys.
     PublishKeyRefused { key_id: String, version: u64, why: String } =>
-        "chưa công bố: theo keys.json bản {version}, khóa ký {key_id} {why}; các đài sẽ không nhận\nthêm khóa bằng loaxa keys add, cho đủ người giữ khóa gốc ký, rồi publish lại với --keys",
+        "chưa phát hành: theo keys.json bản {version}, khóa ký {key_id} {why}; các đài sẽ không nhận\nthêm khóa bằng loaxa keys add, cho đủ người giữ khóa gốc ký, rồi publish lại với --keys",
         "not published: by keys.json version {version} key {key_id} {why}; stations would refuse the list\nadd the key with loaxa keys add, have enough root keys sign, and publish again with --keys";
     KeyWhyNotListed {} => "không có trong đó", "is not in it";
     KeyWhyOver { until: String } => "đã hết hiệu lực từ {until}", "ended at {until}";
@@ -1137,19 +1140,19 @@ sentences! {
         "khóa ký {key_id} hết hiệu lực lúc {until}: sau đó các đài không nhận danh sách mới\nthêm khóa mới hoặc gia hạn: loaxa keys add, rồi cho đủ người ký",
         "key {key_id} ends at {until}: stations take no new list after that\nadd a new key or give it longer with loaxa keys add, and have enough root keys sign";
     PublishKeysUnfinished { version: u64, used: u64 } =>
-        "keys.json bản {version} chưa đủ chữ ký: công bố với bản {used}",
+        "keys.json bản {version} chưa đủ chữ ký: phát hành với bản {used}",
         "keys.json version {version} lacks signatures: published with version {used}";
     PublishKeysNone { dir: String } =>
-        "trong \"{dir}\" chưa có bản keys.json nào đủ chữ ký: chưa công bố\ncho đủ người giữ khóa gốc ký: loaxa keys sign {dir} --key goc-1.key",
+        "trong \"{dir}\" chưa có bản keys.json nào đủ chữ ký: chưa phát hành\ncho đủ người giữ khóa gốc ký: loaxa keys sign {dir} --key goc-1.key",
         "no keys.json in \"{dir}\" has all its signatures: not published\nhave enough root keys sign: loaxa keys sign {dir} --key goc-1.key";
     PublishKeysOlder { version: u64, there: u64, dir: String } =>
-        "thư mục khóa có bản {version}, nơi công bố đã có bản {there}: chưa công bố\nlấy thư mục khóa mới nhất, hoặc chép keys từ thư mục đã công bố vào \"{dir}\"",
+        "thư mục khóa có bản {version}, thư mục phát hành đã có bản {there}: chưa phát hành\nlấy thư mục khóa mới nhất, hoặc chép keys từ thư mục đã phát hành vào \"{dir}\"",
         "the folder of keys has version {version}, {there} is published already: not published\ntake the latest folder of keys, or copy keys from the published folder into \"{dir}\"";
     PublishKeysOther { version: u64 } =>
-        "keys.json bản {version} trong thư mục khóa khác bản đã công bố: chưa công bố\ncác đài sẽ báo động: hai bản cùng số; lập bản mới từ bản đã công bố rồi ký lại",
+        "keys.json bản {version} trong thư mục khóa khác bản đã phát hành: chưa phát hành\ncác đài sẽ báo động: hai bản cùng số; lập bản mới từ bản đã phát hành rồi ký lại",
         "keys.json version {version} in the folder of keys differs from the published one: not published\nstations would raise an alarm over two of one version; make a new version from the published one and sign it";
     PublishKeysGone { dir: String } =>
-        "\"{dir}\" có playlist.json nhưng keys.json ở đó không còn nguyên: chưa công bố\nchạy lại với --keys và thư mục khóa",
+        "\"{dir}\" có playlist.json nhưng keys.json ở đó không còn nguyên: chưa phát hành\nchạy lại với --keys và thư mục khóa",
         "the keys.json published in \"{dir}\" is not whole: not published\nrun it again with --keys and the folder of keys";
     // What is wrong inside keys.json.
     KeysTooLarge { most: u64 } => "tệp lớn hơn {most} KiB", "the file is larger than {most} KiB";
@@ -1160,6 +1163,7 @@ sentences! {
     KeysRootBad {} => "một khóa gốc không phải là khóa minisign", "a root key is no minisign key";
     KeysRootTwice {} => "một khóa gốc ghi hai lần", "a root key stands twice";
     KeysRootCount { most: usize } => "phải có từ 1 đến {most} khóa gốc", "there must be 1 to {most} root keys";
+    KeysRootNames {} => "root_names phải có đủ tên cho từng khóa gốc", "root_names must name every root key";
     KeysThresholdBad { threshold: u64, keys: usize } =>
         "threshold {threshold} không hợp với {keys} khóa gốc", "threshold {threshold} does not fit {keys} root keys";
     KeysTooMany { most: usize } => "có quá {most} khóa ký", "there are more than {most} content keys";
@@ -1204,8 +1208,8 @@ sentences! {
         "\"{path}\" is there already: keys are not written over\nchoose another name, or remove it yourself if it is surely of no use";
     /// keygen is done; the key itself is on stdout.
     KeysMade { key: String, public: String } =>
-        "đã tạo \"{key}\" (khóa ký, giữ kín, sao lưu ra nơi an toàn) và \"{public}\"\nghi dòng khóa công khai trên vào public_keys trong station.toml của các đài",
-        "made \"{key}\" (secret: keep it safe, keep a copy elsewhere) and \"{public}\"\nwrite the public key above into public_keys in each station.toml";
+        "đã tạo \"{key}\" (khóa ký, giữ kín, sao lưu ra nơi an toàn) và \"{public}\"\nghi dòng khóa công khai trên vào public_keys trong station.toml của các đài; dùng khóa gốc thì đưa \"{public}\" cho người lập keys.json",
+        "made \"{key}\" (secret: keep it safe, keep a copy elsewhere) and \"{public}\"\nwrite the public key above into public_keys in each station.toml; with root keys hand \"{public}\" to whoever makes keys.json";
     /// The secret key has no password.
     KeyUnprotected {} =>
         "khóa ký không có mật khẩu: ai chép được tệp là ký được; dùng --password nếu nhiều người dùng chung máy",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Parts, from_file, time};
 use crate::cli::{Failure, is_trial};
 use crate::daemon::clock::MachineClock;
-use crate::daemon::run::length_ms;
+use crate::daemon::run::measure;
 use crate::daemon::station::measure_local;
 use crate::domain::config::{Config, Language, read_config};
 use crate::domain::document::{self, Value};
@@ -75,7 +75,7 @@ pub fn later(
     if let Some(local) = &config.local
         && list.clips.iter().any(|c| c.duration_ms.is_none())
     {
-        let audio = measure_local(&mut list, &base_dir.join(&local.clips), None, &|path| length_ms(&clock, path));
+        let audio = measure_local(&mut list, &base_dir.join(&local.clips), None, &|path| measure(&clock, path));
         for (_, _, text) in audio.troubles {
             eprintln!("{}", text.say(language));
         }
@@ -114,7 +114,7 @@ pub fn incidents(
         match change {
             Change::Above(source, list) => {
                 parts.held.retain(|h| h.source != source || h.list.urgent != list.urgent);
-                parts.held.push(Held { source, list: Arc::new(*list), since: at, expires_at: None });
+                parts.held.push(Held { source, list: Arc::new(*list), since: at, expires_at: None, leaked: false });
             }
             Change::Own(list) => {
                 parts.own = Some(InForce { source: LOCAL.into(), list: Arc::new(*list), since: at });

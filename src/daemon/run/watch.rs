@@ -127,7 +127,7 @@ impl Daemon {
                 }
                 None => self.clear(&back),
             }
-            let urgent = self.urgent.iter().find(|s| s.source == source.id);
+            let urgent = self.urgent.iter().find(|s| s.source == source.id && s.expires_at > wall);
             let leaked = list.iter().chain(urgent).find_map(|s| Some((s.leaked.clone()?, s.serial)));
             let code_leaked = format!("key_leaked_{}", source.id);
             match leaked {
