@@ -1448,7 +1448,7 @@ sentences! {
     PagePlayClip {} => "Phát ngay", "Play now";
     /// Play.
     PagePlayHow {} =>
-        "Phát ngay ra loa, theo đúng giờ không phát loa và việc dừng; ghi vào nhật ký với tên người phát.",
+        "Phát ngay ra loa. Trong giờ không phát loa hoặc khi đang dừng thì không phát. Tên người phát được ghi vào nhật ký.",
         "Plays on the loudspeakers at once, under quiet hours and stops; logged with your name.";
     /// The test tone.
     PageTone {} => "Âm thử 1 kHz", "Test tone, 1 kHz";
