@@ -332,7 +332,8 @@ fn a_code_opens_once_and_its_login_can_be_taken_back() {
         .filter(|r| r["event"] == "login")
         .map(|r| {
             let (detail, by) = (&r["detail"], r["by"].as_str().unwrap_or("-"));
-            let more = ["name", "tries_left", "tries"].map(|k| if detail[k].is_null() { String::new() } else { format!(" {}", detail[k]) });
+            let more = ["name", "tries_left", "tries"]
+                .map(|k| if detail[k].is_null() { String::new() } else { format!(" {}", detail[k]) });
             format!("{} {by}{}", detail["what"].as_str().unwrap(), more.concat())
         })
         .collect();

@@ -299,7 +299,8 @@ fn nothing_forced_into_the_state_folder_sounds_at_night() {
     station.kill();
 
     // A night session written into the copy that is used when the file is broken: the copy is checked like any file.
-    let forged = clip("dem", &night.file) + &format!("[[slots]]\nid = \"dem\"\nat = \"{}\"\nitems = [\"dem\"]\n", there(soon(10_000)));
+    let forged = clip("dem", &night.file)
+        + &format!("[[slots]]\nid = \"dem\"\nat = \"{}\"\nitems = [\"dem\"]\n", there(soon(10_000)));
     fs::write(station.path("state/in-force/local.toml"), &forged).unwrap();
     fs::write(station.path("state/own-list.toml"), &forged).unwrap();
     fs::write(station.path("station.toml"), good.replace("[output]", "[output")).unwrap();
@@ -338,7 +339,8 @@ fn nothing_forced_into_the_state_folder_sounds_at_night() {
     other.start();
     assert!(other.wait(Duration::from_secs(20), |s| s.chain().iter().any(|r| r["type"] == "session")));
     other.kill();
-    let (from, to) = (station_box::local(now_ms() - 600_000, "%H:%M"), station_box::local(now_ms() + 18_000_000, "%H:%M"));
+    let (from, to) =
+        (station_box::local(now_ms() - 600_000, "%H:%M"), station_box::local(now_ms() + 18_000_000, "%H:%M"));
     other.configure("default", &format!("[quiet_hours]\nfrom = \"{from}\"\nto = \"{to}\"\nshorter_by = \"thử\"\n"));
     other.list("");
     other.start();
@@ -379,7 +381,8 @@ impl Hammer {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
         let wanted = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
         let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, wanted);
-        let mut hammer = Hammer { ends: Arc::default(), open: Arc::default(), answered: Arc::default(), threads: vec![] };
+        let mut hammer =
+            Hammer { ends: Arc::default(), open: Arc::default(), answered: Arc::default(), threads: vec![] };
         let (ends, open) = (hammer.ends.clone(), hammer.open.clone());
         hammer.threads.push(std::thread::spawn(move || {
             let head = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ";

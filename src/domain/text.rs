@@ -1700,6 +1700,26 @@ sentences! {
     StoppedForGood {} =>
         "Đã dừng cho đến khi bật lại\n  Phát tiếp: loaxa resume",
         "Stopped until resumed\n  To go on: loaxa resume";
+    /// A mistake on the command line.
+    UsageUnknown { what: String } =>
+        "không có tùy chọn \"{what}\" ở lệnh này\n  Xem các tùy chọn: thêm --help",
+        "this command has no option \"{what}\"\n  To see its options add --help";
+    /// A mistake on the command line.
+    UsageNoCommand { what: String } =>
+        "không có lệnh \"{what}\"\n  Xem các lệnh: loaxa --help",
+        "there is no command \"{what}\"\n  To see the commands: loaxa --help";
+    /// A mistake on the command line.
+    UsageMissing { what: String } => "thiếu {what}\n  Xem cách dùng: thêm --help", "{what} is missing\n  To see how it is used add --help";
+    /// A mistake on the command line.
+    UsageBadValue { what: String, value: String } =>
+        "{what} không nhận giá trị \"{value}\"\n  Xem các giá trị: thêm --help",
+        "{what} does not take \"{value}\"\n  To see what it takes add --help";
+    /// A mistake on the command line.
+    UsageNotTogether { what: String, other: String } =>
+        "{what} không dùng cùng {other}\n  Bỏ một trong hai",
+        "{what} does not go with {other}\n  Leave out one of them";
+    /// A mistake on the command line.
+    UsageOther {} => "lệnh viết chưa đúng\n  Xem các lệnh: loaxa --help", "that is no command\n  To see the commands: loaxa --help";
     /// Going on.
     Resumed {} =>
         "Phát tiếp theo lịch",
@@ -2140,12 +2160,12 @@ mod tests {
         }
         let mut wrong = String::new();
         let kept = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-        kept.filter(|name| !files.contains_key(name)).for_each(|name| wrong.push_str(&format!("{name}: no such section\n")));
+        kept.filter(|name| !files.contains_key(name))
+            .for_each(|name| wrong.push_str(&format!("{name}: no such section\n")));
         for (name, text) in &files {
             let golden = fs::read_to_string(folder.join(name)).unwrap_or_default();
-            let of = |text: &str| -> Vec<String> {
-                text.split("# ").skip(1).map(|e| e.trim_end().to_owned()).collect()
-            };
+            let of =
+                |text: &str| -> Vec<String> { text.split("# ").skip(1).map(|e| e.trim_end().to_owned()).collect() };
             let (now, golden) = (of(text), of(&golden));
             for entry in now.iter().filter(|e| !golden.contains(e)) {
                 wrong.push_str(&format!("{name}: not in the golden file: {entry}\n"));
@@ -2164,11 +2184,16 @@ mod tests {
         for text in Text::samples() {
             let (vi, en) = (text.say(Language::Vi), text.say(Language::En));
             let low = vi.to_lowercase();
-            for calque in ["chiến dịch", "phát sóng", "file ", "folder", "click", "download", "upload", "server"] {
+            for calque in ["chiến dịch", "phát sóng", "file ", "folder", "click", "download", "upload", "server"]
+            {
                 assert!(!low.contains(calque), "{}: {calque}: {vi}", text.name());
             }
             for said in [&vi, &en] {
-                assert!(!said.contains("  ") || said.contains("\n  ") || said.starts_with("  "), "{}: {said}", text.name());
+                assert!(
+                    !said.contains("  ") || said.contains("\n  ") || said.starts_with("  "),
+                    "{}: {said}",
+                    text.name()
+                );
                 let asks = said.ends_with(' ') && text.name().starts_with("Edit");
                 assert!(asks || said.trim_end() == said.as_str(), "{}: {said:?}", text.name());
             }

@@ -682,7 +682,11 @@ impl Sheet<'_> {
                 content,
                 "<section class=\"emergency\"><h2>{}</h2><p class=\"small\">{line}{}</p>",
                 self.t(Text::PageUrgent { source: above.source.to_string() }),
-                if over { format!(" <span class=\"bad\">{}</span>", self.t(Text::PageUrgentOver {})) } else { String::new() },
+                if over {
+                    format!(" <span class=\"bad\">{}</span>", self.t(Text::PageUrgentOver {}))
+                } else {
+                    String::new()
+                },
             );
             self.emergencies(&mut content, &above.list);
             self.withdrawals(&mut content, &above.list);
@@ -867,9 +871,12 @@ impl Sheet<'_> {
     fn withdrawals(&self, out: &mut String, list: &List) {
         for withdrawal in &list.withdrawals {
             let id = match &withdrawal.what {
-                Withdrawn::Clip(what) | Withdrawn::Offer(what) | Withdrawn::Slot(what) | Withdrawn::Emergency(what) => &what.id,
+                Withdrawn::Clip(what) | Withdrawn::Offer(what) | Withdrawn::Slot(what) | Withdrawn::Emergency(what) => {
+                    &what.id
+                }
             };
-            let clip = list.clips.iter().find(|c| c.id == *id).filter(|_| matches!(withdrawal.what, Withdrawn::Clip(_)));
+            let clip =
+                list.clips.iter().find(|c| c.id == *id).filter(|_| matches!(withdrawal.what, Withdrawn::Clip(_)));
             let _ = write!(
                 out,
                 "<article><p class=\"label\">{}</p><h3>{}</h3><p>{}</p></article>",
