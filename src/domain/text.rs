@@ -1720,7 +1720,7 @@ sentences! {
     PagePlayClip {} => "Phát ngay", "Play now";
     /// Play.
     PagePlayHow {} =>
-        "Phát ngay ra loa, theo đúng giờ không phát loa và việc dừng; ghi vào nhật ký với tên người phát.",
+        "Phát ngay ra loa. Trong giờ không phát loa hoặc khi đang dừng thì không phát. Tên người phát được ghi vào nhật ký.",
         "Plays on the loudspeakers at once, under quiet hours and stops; logged with your name.";
     /// The test tone.
     PageTone {} => "Âm thử 1 kHz", "Test tone, 1 kHz";
@@ -1992,6 +1992,26 @@ sentences! {
     StoppedForGood {} =>
         "Đã dừng cho đến khi bật lại\n  Phát tiếp: loaxa resume",
         "Stopped until resumed\n  To go on: loaxa resume";
+    /// A mistake on the command line.
+    UsageUnknown { what: String } =>
+        "không có tùy chọn \"{what}\" ở lệnh này\n  Xem các tùy chọn: thêm --help",
+        "this command has no option \"{what}\"\n  To see its options add --help";
+    /// A mistake on the command line.
+    UsageNoCommand { what: String } =>
+        "không có lệnh \"{what}\"\n  Xem các lệnh: loaxa --help",
+        "there is no command \"{what}\"\n  To see the commands: loaxa --help";
+    /// A mistake on the command line.
+    UsageMissing { what: String } => "thiếu {what}\n  Xem cách dùng: thêm --help", "{what} is missing\n  To see how it is used add --help";
+    /// A mistake on the command line.
+    UsageBadValue { what: String, value: String } =>
+        "{what} không nhận giá trị \"{value}\"\n  Xem các giá trị: thêm --help",
+        "{what} does not take \"{value}\"\n  To see what it takes add --help";
+    /// A mistake on the command line.
+    UsageNotTogether { what: String, other: String } =>
+        "{what} không dùng cùng {other}\n  Bỏ một trong hai",
+        "{what} does not go with {other}\n  Leave out one of them";
+    /// A mistake on the command line.
+    UsageOther {} => "lệnh viết chưa đúng\n  Xem các lệnh: loaxa --help", "that is no command\n  To see the commands: loaxa --help";
     /// Going on.
     Resumed {} =>
         "Phát tiếp theo lịch",
