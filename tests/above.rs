@@ -151,6 +151,57 @@ fn a_clip_altered_on_the_card_is_fetched_again() {
     assert_eq!(std::fs::read(&file).unwrap(), good);
 }
 
+/// A card of 90 MB: a list of 40 MB does not get in, as the log's 64 MB stay free; one that fits does, and the log goes on.
+#[test]
+fn clips_leave_room_for_the_log_on_a_small_card() {
+    let province = Province::new();
+    province.publish("[[offers]]\nid = \"o\"\nitems = [\"to\"]\n", &[("to", 2_500_000)]);
+    let server = LyingServer::start();
+    province.serve(&server);
+    let station = Station::new("null");
+    station.configure("null", &province.source(&server, ""));
+    std::fs::create_dir(station.path("state")).unwrap();
+    std::fs::create_dir(station.path("seen")).unwrap();
+    // The card is mounted where only this shell and what it starts can see it.
+    let script = "mount -t tmpfs -o size=90m tmpfs state || exit 77\n\
+        \"$LOAXA\" run >log 2>&1 & daemon=$!\n\
+        until \"$LOAXA\" status --json >/dev/null 2>&1; do sleep 0.05; kill -0 $daemon || exit 1; done\n\
+        \"$LOAXA\" sync >/dev/null 2>&1; \"$LOAXA\" status --json >seen/full.json; df -k --output=avail state | tail -1 >seen/room\n\
+        touch seen/first; until [ -e seen/second ]; do sleep 0.05; done\n\
+        for try in 1 2 3 4 5; do \"$LOAXA\" sync >/dev/null 2>&1; done; \"$LOAXA\" note \"còn chỗ\" --by A; \"$LOAXA\" status --json >seen/fits.json\n\
+        kill -TERM $daemon; wait $daemon; \"$LOAXA\" verify >/dev/null";
+    let mut command = station.command(&[]);
+    let (program, environment): (_, Vec<_>) = (command.get_program().to_owned(), command.get_envs().collect());
+    let mut shell = std::process::Command::new("unshare");
+    shell.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).env("LOAXA", program);
+    for (key, value) in environment.into_iter().filter_map(|(k, v)| Some((k, v?))) {
+        shell.env(key, value);
+    }
+    shell.current_dir(station.path("")).stdin(std::process::Stdio::null());
+    command.env_clear();
+    let mut child = shell.spawn().unwrap();
+    let ended =
+        station.wait(Duration::from_secs(60), |s| s.path("seen/first").exists() || child.try_wait().unwrap().is_some());
+    assert!(ended, "{}", station.log());
+    if let Some(status) = child.try_wait().unwrap() {
+        assert!(matches!(status.code(), Some(1 | 77)) && station.log().is_empty(), "{status}\n{}", station.log());
+        eprintln!("no namespaces here: not looked at");
+        return;
+    }
+    let seen = |name: &str| std::fs::read_to_string(station.path(&format!("seen/{name}"))).unwrap();
+    let full: Value = serde_json::from_str(&seen("full.json")).unwrap();
+    let error = full["sources"][0]["last_error"].as_str().unwrap_or_default().to_owned();
+    assert!(error.contains("64 MB") && full["sources"][0]["serial"].is_null(), "{full}");
+    assert!(seen("room").trim().parse::<u64>().unwrap() >= 64 * 1024, "{}", seen("room"));
+    province.publish("[[offers]]\nid = \"o\"\nitems = [\"nho\"]\n", &[("nho", 30_000)]);
+    province.serve(&server);
+    std::fs::write(station.path("seen/second"), "").unwrap();
+    assert!(child.wait().unwrap().success(), "{}", station.log());
+    let fits: Value = serde_json::from_str(&seen("fits.json")).unwrap();
+    assert_eq!(fits["sources"][0]["serial"], 2, "{fits}\n{}", station.log());
+    assert_eq!(fits["log"]["durable"], true);
+}
+
 /// kill -9 at random moments of running sessions: every planned airing has one outcome, the chain is whole, nothing
 /// airs twice. `LOAXA_KILLS` says how many kills, 20 without.
 #[test]
