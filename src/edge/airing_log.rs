@@ -407,7 +407,9 @@ impl AiringLog {
         }
         // The note in a file of its own never leads: rows that it knows of were on the disk.
         let reached = noted.map_or(0, |n| n.seq).max(self.head()?.seq);
-        if salvage::noted(&self.path).is_some_and(|n| n.log_id == self.log_id && n.at.seq > reached) {
+        let restored = meta(&self.db, "machine").map_err(self.on_read())?.as_deref() == Some(RESTORED);
+        let leads = salvage::noted(&self.path).is_some_and(|n| n.log_id == self.log_id && n.at.seq > reached);
+        if leads && !restored {
             return Err(LogError::Damaged { what: "tail", path: self.path.clone() });
         }
         if AiringLog::is_large(&self.path) {
