@@ -732,6 +732,25 @@ mod tests {
         assert_eq!(with("<html>"), "KeysMalformed");
     }
 
+    proptest::proptest! {
+        /// Whatever somebody writes into it: read or refused, and what is read is written again as it was.
+        #[test]
+        fn anything_is_read_or_refused(at in 0usize..2_000, put in "[ -~]{0,12}", cut in 0usize..40) {
+            let office = OFFICE.get_or_init(|| String::from_utf8(bytes(Office::new().ring.file())).unwrap());
+            let at = at.min(office.len());
+            let changed = format!("{}{put}{}", &office[..at], &office[(at + cut).min(office.len())..]);
+            if let Ok(file) = KeysFile::read(changed.as_bytes(), "tinh") {
+                let again = bytes(&file);
+                let read = KeysFile::read(&again, "tinh").unwrap();
+                proptest::prop_assert_eq!((read.version, &read.keys), (file.version, &file.keys));
+                proptest::prop_assert_eq!(bytes(&read), again);
+            }
+            let _ = (peek_version(changed.as_bytes()), Signatures::parse(changed.as_bytes()));
+        }
+    }
+
+    static OFFICE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
     #[test]
     fn made_in_the_future_is_for_a_trusted_clock_to_say() {
         let office = Office::new();
