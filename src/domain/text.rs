@@ -831,6 +831,14 @@ sentences! {
     HttpNoConnection { url: String, cause: String } =>
         "không kết nối được \"{url}\": {cause}\nkiểm tra mạng; máy sẽ tự thử lại",
         "cannot connect to \"{url}\": {cause}\ncheck the network; it will be tried again";
+    /// The host is there and takes no connection.
+    HttpRefused { url: String } =>
+        "máy chủ của \"{url}\" từ chối kết nối\nmáy sẽ tự thử lại; nếu kéo dài, báo đơn vị gửi kiểm tra máy chủ web",
+        "the server of \"{url}\" refuses connections\nit will be tried again; if it lasts, tell the sender to look at the web server";
+    /// No way leads there.
+    HttpUnreachable { url: String } =>
+        "không có đường mạng tới \"{url}\"\nkiểm tra mạng; máy sẽ tự thử lại",
+        "no network leads to \"{url}\"\ncheck the network; it will be tried again";
     /// The certificate does not hold.
     HttpTls { url: String, cause: String } =>
         "kết nối bảo mật tới \"{url}\" không tin được: {cause}\nxem giờ của máy này có đúng không, rồi báo đơn vị gửi",
