@@ -24,7 +24,6 @@ from pathlib import Path
 HANOI = timezone(timedelta(hours=7))
 ITEMS = 9              # airings of a session; with its plan ten rows
 SESSIONS_A_DAY = 12    # a busy station
-CPU = {}
 CONFIG = """
 [station]
 id = "xa-binh-minh"
@@ -136,7 +135,7 @@ def fill(db, rows):
 
 
 def measured(argv, **more):
-    """Runs a program: seconds, and the most memory it had resident, MB."""
+    """Runs a program: seconds, the most memory it had resident, MB, and seconds of processor time."""
     began = time.monotonic()
     child = subprocess.Popen(argv, **more)
     # The kernel's account of a child begins with what its parent weighed when it forked: look at the child itself.
@@ -149,11 +148,10 @@ def measured(argv, **more):
         pid, status, usage = os.wait4(child.pid, os.WNOHANG)
         done = pid != 0
     seconds = time.monotonic() - began
-    CPU.setdefault(os.path.basename(argv[0]) + " " + str(argv[1]), []).append(usage.ru_utime + usage.ru_stime)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         sys.exit(f"failed: {' '.join(map(str, argv))[:200]}")
-    return seconds, peak / 1000
+    return seconds, peak / 1000, usage.ru_utime + usage.ru_stime
 
 
 def forget(path):
@@ -164,7 +162,7 @@ def forget(path):
 
 
 def start(loaxa, config, folder, env):
-    """Starts the daemon; seconds until it says that it is ready, and its memory then, MB."""
+    """Starts the daemon; seconds until it says that it is ready, its memory then, MB, and its processor time."""
     name = str(folder / "notify")
     Path(name).unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
@@ -177,10 +175,11 @@ def start(loaxa, config, folder, env):
             pass
         seconds = time.monotonic() - began
         status = Path(f"/proc/{child.pid}/status").read_text()
+        ticks = Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
         child.send_signal(signal.SIGTERM)
         child.wait(30)
     resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    return seconds, resident / 1000
+    return seconds, resident / 1000, sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def main():
@@ -261,9 +260,10 @@ def main():
     if written != count:
         sys.exit(f"csv has {written} lines for {count} airings")
 
-    seconds = {name: statistics.median(s for s, _ in runs) for name, runs in took.items()}
-    memory = {name: max(m for _, m in runs) for name, runs in took.items()}
-    paired = statistics.median(a / b for (a, _), (b, _) in zip(took["csv"], took["shell"]))
+    seconds = {name: statistics.median(run[0] for run in runs) for name, runs in took.items()}
+    memory = {name: max(run[1] for run in runs) for name, runs in took.items()}
+    busy = {name: statistics.median(run[2] for run in runs) for name, runs in took.items()}
+    paired = statistics.median(a[0] / b[0] for a, b in zip(took["csv"], took["shell"]))
     print(f"{everything} rows, {count} airings, {log.stat().st_size / 1e6:.0f} MB; medians of {given.rounds} rounds\n")
     words = {
         "csv": "loaxa export --format csv", "shell": "sqlite3 -csv, the same columns of the same rows",
@@ -272,7 +272,7 @@ def main():
         "start": "loaxa run until ready, log and program read from the disk", "empty": "the same with an empty log",
     }
     for name, what in words.items():
-        print(f"{what:58} {seconds[name]:7.2f} s {memory[name]:7.1f} MB")
+        print(f"{what:58} {seconds[name]:7.2f} s {busy[name]:7.2f} s busy {memory[name]:7.1f} MB")
     bounds = [
         ("csv against the sqlite3 shell, pair by pair", paired, 1.5, ""),
         ("memory of csv", memory["csv"], 40, " MB"),
@@ -288,7 +288,7 @@ def main():
         failed += not good
         print(f"{'ok    ' if good else 'MISSED'} {what}: {value:.2f}{unit} (at most {most}{unit})")
     if given.json:
-        result = {"rows": everything, "seconds": seconds, "memory_mb": memory, "csv_to_shell": paired}
+        result = {"rows": everything, "seconds": seconds, "busy": busy, "memory_mb": memory, "csv_to_shell": paired}
         Path(given.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if not given.folder:
         shutil.rmtree(folder)

@@ -402,3 +402,42 @@ fn the_daemon_and_the_rehearsal_come_to_the_same_rows() {
     }
     station.verify();
 }
+
+/// A source that is not heard of for a day, whose list is about to end, and has ended: each an alarm within a minute.
+#[test]
+fn silence_from_above_and_the_end_of_a_list_are_alarms() {
+    let province = Province::new();
+    let server = LyingServer::start();
+    tone(&province.dir.path().join("in/bao.wav"), 500);
+    province.publish(&server, "");
+    let bent = Bent::new(0);
+    let mut station = Station::new("null").with_env(bent.env());
+    let source = format!(
+        "[[source]]\nid = \"tinh\"\norigin = \"tinh\"\nurl = \"{}\"\npublic_keys = [\"{}\"]\npoll = \"24h\"\n",
+        server.url("/playlist.json"),
+        province.key
+    );
+    station.configure("null", &source);
+    station.start();
+    station.ok(&["sync"]);
+    server.lie("/playlist.json", |_, _| {});
+    let alarm = |station: &Station, code: &str| -> Option<String> {
+        let status = station.status()?;
+        let alarms = status["alarms"].as_array()?.clone();
+        alarms.iter().find(|a| a["code"] == code).map(|a| a["text"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(alarm(&station, "no_contact_tinh"), None);
+    assert_eq!(alarm(&station, "expires_tinh"), None);
+    for (days, code, word) in [
+        (1.05, "no_contact_tinh", "Mất liên lạc với tinh"),
+        (25.0, "expires_tinh", "sẽ hết hạn"),
+        (31.5, "expires_tinh", "đã hết hạn"),
+    ] {
+        bent.by((days * 86_400.0) as i64);
+        let since = now_ms();
+        let told = |s: &Station| alarm(s, code).is_some_and(|text| text.to_lowercase().contains(&word.to_lowercase()));
+        let seen = station.wait(Duration::from_secs(60), told);
+        assert!(seen, "{code} after {days} days: {:?}\n{}", station.status(), station.log());
+        println!("{code} after {} ms", now_ms() - since);
+    }
+}

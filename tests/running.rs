@@ -87,10 +87,10 @@ fn a_session_has_no_seams() {
     station.start();
     let airings = station.wait_for_airings(6, Duration::from_secs(30));
     let recording = recorder.stop();
-    assert!(aired(&airings), "{:?}", outcomes(&airings));
+    assert!(aired(&airings), "{:?}\n{}", outcomes(&airings), station.log());
     let onset = |reference: &[f32]| {
         let heard = recording.onsets(reference);
-        assert_eq!(heard.len(), 1, "heard once");
+        assert_eq!(heard.len(), 1, "heard once: {heard:?}");
         heard[0].sample
     };
     let mark = rig::MARK_MS as f64 * 48.0;
@@ -178,35 +178,56 @@ fn stop_is_heard_at_once_and_outlives_a_restart() {
 }
 
 /// The device goes in mid-play and returns: joined inside, `partial`, `device_lost`; the next item on its second.
-#[test]
-fn a_device_that_vanishes_and_returns() {
+fn vanishes_and_returns(what: &str, goes: fn(&mut Rig), returns: fn(&mut Rig)) {
     let mut rig = Rig::start();
     let mut station = Station::new("default").with_env(rig.env());
     let clips: Vec<Clip> =
-        (0..2).map(|i| Clip::make(&station.path("clips"), i, 9_000 - 4_000 * i as usize, 44_100, 1, "mp3")).collect();
+        (0..2).map(|i| Clip::make(&station.path("clips"), i, 12_000 - 7_000 * i as usize, 44_100, 1, "mp3")).collect();
     let start = soon(9_000);
     let list: String = clips.iter().map(|c| clip(&format!("c{}", c.seed), &c.file)).collect();
     station.list(&(list + &slot("s", start, "\"c0\", \"c1\"", "")));
     station.start();
     std::thread::sleep(Duration::from_millis((start + 2_000 - now_ms()).max(0) as u64));
-    rig.kill();
-    std::thread::sleep(Duration::from_millis(1_500));
-    rig.revive();
+    goes(&mut rig);
+    std::thread::sleep(Duration::from_millis(3_000));
+    returns(&mut rig);
+    let back = now_ms();
     let recorder = rig.record();
     let airings = station.wait_for_airings(2, Duration::from_secs(30));
     let recording = recorder.stop();
-    assert_eq!(outcomes(&airings)[0], ("partial".into(), Some("device_lost".into())), "{}", station.log());
-    assert_eq!(outcomes(&airings)[1], ("aired".into(), None), "{}", station.log());
-    assert_eq!(recording.onsets(&clips[0].tail()).len(), 1, "it went on where the session clock was");
-    let due = (start + 9_000) * 1_000_000;
+    assert_eq!(outcomes(&airings)[0], ("partial".into(), Some("device_lost".into())), "{what}: {}", station.log());
+    assert_eq!(outcomes(&airings)[1], ("aired".into(), None), "{what}: {}", station.log());
+    assert_eq!(recording.onsets(&clips[0].tail()).len(), 1, "{what}: it went on where the session clock was");
+    let first = (0..60).find(|n| {
+        let from = (back + n * 100) * 1_000_000;
+        recording.peak(from, from + 100_000_000) > 0.005
+    });
+    let first = first.unwrap_or(60) * 100;
+    let due = (start + 12_000) * 1_000_000;
     let next = recording.onsets(&clips[1].head());
-    assert_eq!(next.len(), 1);
+    assert_eq!(next.len(), 1, "{what}");
     let error = (next[0].wall_ns - due) as f64 / 1e6;
-    println!("after the device came back the next item began {error:.2} ms from its second");
-    assert!(error.abs() < 50.0, "{error} ms");
+    println!("{what}: heard again {first} ms after the device came back; the next item {error:.2} ms from its second");
+    assert!(first <= 3_000, "{what}: silent {first} ms after the device came back");
+    assert!(error.abs() < 50.0, "{what}: {error} ms");
     let lines = station.log().lines().count();
-    assert!(lines < 200, "{lines} lines of log are a storm");
+    assert!(lines < 200, "{what}: {lines} lines of log are a storm");
     station.verify();
+}
+
+#[test]
+fn a_sound_server_that_is_killed_and_returns() {
+    vanishes_and_returns("killed", Rig::kill, Rig::revive);
+}
+
+#[test]
+fn a_sink_that_is_removed_and_returns() {
+    vanishes_and_returns("removed", |rig| rig.remove_sink(), |rig| rig.restore_sink());
+}
+
+#[test]
+fn a_sound_server_that_freezes_and_thaws() {
+    vanishes_and_returns("frozen", |rig| rig.freeze(), |rig| rig.thaw());
 }
 
 /// No such device: the airing fails, says so, and the daemon lives.

@@ -614,6 +614,60 @@ fn the_same_failure_is_told_once_and_the_status_shows_it() {
     assert_eq!(status.expires_at, Some(wall(EXPIRES)));
 }
 
+/// A certificate that nobody vouches for: no contact, whatever the clock says, and nothing of the list is looked at.
+#[test]
+fn a_certificate_that_does_not_hold_is_no_contact() {
+    let temp = tempfile::tempdir().unwrap();
+    let openssl = |args: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(args).current_dir(temp.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let made = openssl(&[
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]);
+    assert!({ made }.status().unwrap().success());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let province = Province::new();
+    let list = province.publish(1, &[]);
+    std::fs::write(temp.path().join("playlist.json"), list).unwrap();
+    let accept = port.to_string();
+    let mut server =
+        openssl(&["s_server", "-accept", &accept, "-key", "key.pem", "-cert", "cert.pem", "-WWW"]).spawn().unwrap();
+    for _ in 0..200 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    let url = format!("https://localhost:{port}/playlist.json");
+    let station = Station::at(&temp.path().join("box"), &url, &province.pair.pk.to_base64());
+    for (time, state) in
+        [("2022-10-01T12:00:00+07:00", ClockState::Synced), ("1970-01-01T00:00:00+00:00", ClockState::Unknown)]
+    {
+        *station.clock.wall.lock().unwrap() = (wall(time), state);
+        let answer = station.check();
+        assert_eq!(failure(&answer), "HttpTls");
+    }
+    assert!(station.stored().is_none());
+    let _ = server.kill();
+    let _ = server.wait();
+}
+
 #[test]
 fn a_server_that_always_says_not_modified_is_found_out() {
     let province = Province::new();

@@ -197,6 +197,15 @@ fn editors_at_work_are_not_heard() {
     desk.takes("nano", list, |f| nano(f, line, &format!("at = \"{}\"", at(far(62)))));
     let list = swap(&desk.list, 62, 63);
     desk.takes("sed -i", list, |f| run("sed", &["-i", &format!("s/{}/{}/", at(far(62)), at(far(63)))], f));
+    // The station's own way writes down who it was, and waits for nothing.
+    let list = swap(&desk.list, 63, 64);
+    let editor = format!("sed -i s/{}/{}/", at(far(63)), at(far(64)));
+    let mut edit = desk.station.command(&["edit", "local", "--yes", "--by", "Nguyễn Văn A"]);
+    desk.takes("loaxa edit", list, |_| {
+        let output = edit.env("EDITOR", editor).env_remove("VISUAL").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    });
+    assert_eq!(config_rows(&desk.station).last().unwrap()["by"], "Nguyễn Văn A");
     desk.refuses("sed -i, a key that is none", "local.toml:", |f| run("sed", &["-i", "s/^items/itmes/"], f));
 
     // The last change takes an item from the session that plays (it is fixed: that is not felt) and calls the next

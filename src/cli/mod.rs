@@ -30,11 +30,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::error::{ContextKind, ErrorKind};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::daemon::clock::MachineClock;
 use crate::daemon::run::admit;
 use crate::domain::config::Language;
+use crate::domain::text::Text;
 
 /// What every command is told.
 pub struct Context {
@@ -151,6 +153,7 @@ enum Command {
     #[command(subcommand, after_help = keys::EXAMPLE)]
     Keys(keys::Arguments),
     /// Trang hướng dẫn man (the man page)
+    #[command(after_help = paper::MAN_EXAMPLE)]
     Man,
     /// Ghi chú vào nhật ký, có tên người ghi (write a note into the log)
     #[command(after_help = "Ví dụ (example):\n  loaxa note \"mất điện cả xã từ 14 giờ\" --by \"Nguyễn Văn A\"")]
@@ -208,13 +211,66 @@ enum Command {
     Verify(verify::Arguments),
 }
 
+/// The commands with their help in Vietnamese first.
+fn words() -> clap::Command {
+    fn shown(command: clap::Command) -> clap::Command {
+        let help = Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Xem trợ giúp (this help)");
+        let heading = |arg: Arg| {
+            let words = if arg.is_positional() { "Tham số (arguments)" } else { "Tùy chọn (options)" };
+            arg.help_heading(words)
+        };
+        let example = command.get_after_help().cloned();
+        command
+            .disable_help_flag(true)
+            .disable_help_subcommand(true)
+            .arg(help)
+            .mut_args(heading)
+            .mut_subcommands(move |inside| {
+                // One without examples of its own has those of the command it belongs to.
+                let own = inside.get_after_help().is_some();
+                let example = if own { None } else { example.clone() };
+                shown(match example {
+                    Some(example) => inside.after_help(example),
+                    None => inside,
+                })
+            })
+            .subcommand_help_heading("Lệnh (commands)")
+            .help_template("{about-with-newline}\nCách dùng (usage): {usage}\n\n{all-args}{after-help}")
+    }
+    let version =
+        Arg::new("version").short('V').long("version").action(ArgAction::Version).help("Số phiên bản (version)");
+    shown(Arguments::command().disable_version_flag(true).arg(version))
+        .after_help("Trợ giúp của một lệnh (help of a command):\n  loaxa check --help")
+}
+
+/// What is wrong with the words on the command line, in our own.
+fn mistake(error: &clap::Error) -> Text {
+    let of = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UnknownArgument => Text::UsageUnknown { what: of(ContextKind::InvalidArg) },
+        ErrorKind::InvalidSubcommand => Text::UsageNoCommand { what: of(ContextKind::InvalidSubcommand) },
+        ErrorKind::MissingRequiredArgument => Text::UsageMissing { what: of(ContextKind::InvalidArg) },
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            Text::UsageBadValue { what: of(ContextKind::InvalidArg), value: of(ContextKind::InvalidValue) }
+        }
+        ErrorKind::ArgumentConflict => {
+            Text::UsageNotTogether { what: of(ContextKind::InvalidArg), other: of(ContextKind::PriorArg) }
+        }
+        _ => Text::UsageOther {},
+    }
+}
+
 /// Parses the arguments and runs the command they name.
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let parsed = words().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(message) => {
             // Help and version are answers, all else is a mistake on the command line.
             let code = if message.use_stderr() { 64 } else { 0 };
+            if message.use_stderr() && environment_language(|name| std::env::var(name).ok()) == Language::Vi {
+                eprintln!("loaxa: {}", mistake(&message).say(Language::Vi));
+            }
             let _ = message.print();
             return ExitCode::from(code);
         }
@@ -229,7 +285,7 @@ pub fn run() -> ExitCode {
         Command::Backup(arguments) => backup::backup(&context, &arguments),
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Clock(arguments) => clock::run(&context, &arguments),
-        Command::Completions(arguments) => paper::completions(&arguments, &mut Arguments::command()),
+        Command::Completions(arguments) => paper::completions(&arguments, &mut words()),
         Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Devices => devices::run(&context),
         Command::Edit(arguments) => edit::run(&context, &arguments),
@@ -238,7 +294,7 @@ pub fn run() -> ExitCode {
         Command::Import(arguments) => import::run(&context, &arguments, &admit(Arc::new(MachineClock::plain()))),
         Command::Keygen(arguments) => keygen::run(&context, &arguments),
         Command::Keys(arguments) => keys::run(&context, &arguments),
-        Command::Man => paper::man(Arguments::command()),
+        Command::Man => paper::man(&words()),
         Command::Note(arguments) => ask::note(&context, &arguments),
         Command::PageCode(arguments) => page_code::run(&context, &arguments),
         Command::Play(arguments) => ask::play(&context, &arguments),

@@ -1,5 +1,7 @@
 //! `loaxa simulate`, and the programme that commands which only look work with.
 
+mod changes;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -15,21 +17,21 @@ use crate::daemon::clock::MachineClock;
 use crate::daemon::run::measure;
 use crate::daemon::station::measure_local;
 use crate::daemon::sync::load_all;
-use crate::domain::airing::{Airing, Outcome};
+use crate::domain::airing::{Airing, Outcome, Reason};
 use crate::domain::config::{Config, Language};
 use crate::domain::findings::Severity;
 use crate::domain::playlist::{Form, LOCAL, List, read_list};
 use crate::domain::quota;
 use crate::domain::report;
-use crate::domain::schedule::{EMERGENCY_FOR_MS, InForce, Programme, clashes};
+use crate::domain::schedule::{EMERGENCY_FOR_MS, Held, InForce, Programme, clashes, from_above};
 use crate::domain::simulate::{Incident, Rehearsal, rehearse};
 use crate::domain::stage::Absence;
 use crate::domain::text::{Text, length_words, outcome_word, reason_words};
-use crate::domain::time::{ClockState, Wall, Zone};
+use crate::domain::time::{Clock, ClockState, Wall, Zone};
 use crate::edge::clip_store::ClipStore;
 
 /// Shown under `--help`.
-pub const EXAMPLE: &str = "Ví dụ (example):\n  loaxa simulate --from 2022-10-01 --to 2022-10-11 --playlist playlist.toml\n  loaxa simulate --from 2022-10-05 --to 2022-10-06 --power-cut 2022-10-05T05:37..2022-10-05T05:50";
+pub const EXAMPLE: &str = "Ví dụ (example):\n  loaxa simulate --from 2022-10-01 --to 2022-10-11 --playlist playlist.toml\n  loaxa simulate --from 2022-10-05 --to 2022-10-06 --power-cut 2022-10-05T05:37..2022-10-05T05:50\n  loaxa simulate --from 2022-10-05 --to 2022-10-06 --later 2022-10-05T08:00=local.moi.toml --withdraw clip:tinh/cd2@2022-10-05T08:10 --format day";
 
 /// `loaxa simulate`
 #[derive(Args)]
@@ -52,6 +54,24 @@ pub struct Arguments {
     /// Có người dừng trong khoảng này; lặp lại được (stopped by a person then)
     #[arg(long, value_name = "T..T")]
     stop: Vec<String>,
+    /// Như thế, nhưng tin khẩn cấp vẫn phát (the same, but emergencies may air)
+    #[arg(long, value_name = "T..T")]
+    stop_but_emergency: Vec<String>,
+    /// Từ lúc T dùng tệp này: danh sách cấp trên, urgent.toml, local.toml hoặc station.toml; lặp lại được (from T on this list or config)
+    #[arg(long, value_name = "T=FILE")]
+    later: Vec<String>,
+    /// Rút lại từ lúc T: clip:, offer:, slot: hoặc emergency: rồi đến mã; lặp lại được (withdrawn from T on)
+    #[arg(long, value_name = "WHAT:ID@T")]
+    withdraw: Vec<String>,
+    /// Có người cho phát một bài lúc T; lặp lại được (played by hand at T)
+    #[arg(long, value_name = "CLIP@T")]
+    play: Vec<String>,
+    /// Tệp âm thanh của bài bị mất trong khoảng này; lặp lại được (the audio of a clip is gone then)
+    #[arg(long, value_name = "CLIP@T..T")]
+    clip_missing: Vec<String>,
+    /// Đồng hồ không tin được trong khoảng này; lặp lại được (nobody knows the time then)
+    #[arg(long, value_name = "T..T")]
+    clock_unknown: Vec<String>,
     /// Đồng hồ nhảy: T=+90s hoặc T=-1h; lặp lại được (the wall clock jumps)
     #[arg(long, value_name = "T=±D", allow_hyphen_values = true)]
     clock_step: Vec<String>,
@@ -77,8 +97,27 @@ pub struct Plan {
     pub programme: Arc<Programme>,
     /// The language to speak.
     pub language: Language,
-    /// The lists it was made of.
-    pub lists: Vec<InForce>,
+    /// What it was made of.
+    pub parts: Parts,
+}
+
+/// What a programme is made of.
+pub struct Parts {
+    config: Arc<Config>,
+    own: Option<InForce>,
+    held: Vec<Held>,
+}
+
+impl Parts {
+    /// The lists in force at a moment, urgent ones beside those of their sources.
+    pub fn lists(&self, now: Wall) -> Vec<InForce> {
+        self.own.iter().cloned().chain(from_above(&self.config, &self.held, now)).collect()
+    }
+
+    fn programme(&self, now: Wall) -> Result<Arc<Programme>, Failure> {
+        let programme = Programme::new(self.config.clone(), &self.lists(now));
+        programme.map(Arc::new).map_err(|e| Failure::Failed(e.to_string()))
+    }
 }
 
 /// Makes the programme of the station from its files; `since` puts every list in force at one moment.
@@ -98,7 +137,7 @@ pub fn programme_of(
 ) -> Result<Plan, Failure> {
     let clock = MachineClock::plain();
     let config = Arc::new(config);
-    let mut in_force = Vec::new();
+    let mut parts = Parts { config: config.clone(), own: None, held: Vec::new() };
     if let (Some(local), Some(mut list)) = (&config.local, own) {
         let folder = base_dir.join(&local.clips);
         let memory = config.state.dir.join("local-clips.json");
@@ -109,19 +148,20 @@ pub fn programme_of(
                 eprintln!("{}", text.say(language));
             }
         }
-        in_force.push(InForce { source: LOCAL.into(), list: Arc::new(list), since: since.unwrap_or_default() });
+        parts.own = Some(InForce { source: LOCAL.into(), list: Arc::new(list), since: since.unwrap_or_default() });
     }
     match lists {
-        Lists::Stored => in_force.extend(stored(&config, &clock, language, since)?),
+        Lists::Stored => parts.held = stored(&config, &clock, language, since)?,
         Lists::Files(files) => {
             for file in files {
                 let (source, list) = from_file(&config, file, &clock, language)?;
-                in_force.push(InForce { source, list: Arc::new(list), since: since.unwrap_or_default() });
+                let since = since.unwrap_or_default();
+                parts.held.push(Held { source, list: Arc::new(list), since, expires_at: None, leaked: false });
             }
         }
     }
-    let programme = Programme::new(config, &in_force).map_err(|e| Failure::Failed(e.to_string()))?;
-    Ok(Plan { programme: Arc::new(programme), language, lists: in_force })
+    let now = since.unwrap_or_else(|| clock.now().wall());
+    Ok(Plan { programme: parts.programme(now)?, language, parts })
 }
 
 fn stored(
@@ -129,18 +169,16 @@ fn stored(
     clock: &MachineClock,
     language: Language,
     since: Option<Wall>,
-) -> Result<Vec<InForce>, Failure> {
+) -> Result<Vec<Held>, Failure> {
     if !config.state.dir.join("playlists").exists() {
         return Ok(Vec::new());
     }
     let fails = |e: crate::edge::clip_store::StoreError| Failure::Failed(e.text(language).say(language));
     let store = ClipStore::open(&config.state.dir).map_err(fails)?;
     let loaded = load_all(config, &store, clock, language, &HashMap::new()).map_err(fails)?;
-    let lists = loaded.into_iter().filter_map(|(source, l)| {
-        let stored = l.stored?;
-        Some(InForce { source, list: stored.list.clone(), since: since.unwrap_or(stored.in_force_at) })
-    });
-    Ok(lists.collect())
+    let stored = loaded.into_iter().flat_map(|(_, l)| l.stored.into_iter().chain(l.urgent));
+    let held = stored.map(|s| s.held());
+    Ok(held.map(|held| Held { since: since.unwrap_or(held.since), ..held }).collect())
 }
 
 /// A list for a rehearsal: published, then its clips need no files; or by hand, then they have a length or an audio
@@ -225,6 +263,12 @@ fn emergency(zone: Zone, text: &str, language: Language) -> Result<(Wall, Incide
     Ok((at, Incident::Emergency { clip: clip.to_owned(), for_ms: until - at, every_ms }))
 }
 
+/// `CLIP@WHEN`: the clip, and what stands after it.
+fn clip_at<'t>(text: &'t str, language: Language) -> Result<(String, &'t str), Failure> {
+    let parts = text.rsplit_once('@').map(|(clip, when)| (clip.to_owned(), when));
+    parts.ok_or_else(|| Failure::Usage(Text::BadClipMoment { text: text.to_owned() }.say(language)))
+}
+
 /// Rehearses: what would air, and the rows the log would hold.
 pub fn run(context: &Context, arguments: &Arguments) -> Done {
     // The zone is in the config; times can only be read once that is known.
@@ -250,6 +294,27 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
         incidents.push((stop, Incident::Stop { for_ms: None, but_emergency: false }));
         incidents.push((resume, Incident::Resume));
     }
+    for text in &arguments.stop_but_emergency {
+        let (stop, resume) = stretch(zone, text, language)?;
+        incidents.push((stop, Incident::Stop { for_ms: None, but_emergency: true }));
+        incidents.push((resume, Incident::Resume));
+    }
+    for text in &arguments.play {
+        let (clip, at) = clip_at(text, language)?;
+        incidents.push((time(zone, at, language)?, Incident::Play(clip)));
+    }
+    for text in &arguments.clip_missing {
+        let (clip, when) = clip_at(text, language)?;
+        let (gone, back) = stretch(zone, when, language)?;
+        let full = if clip.contains('/') { clip } else { format!("{LOCAL}/{clip}") };
+        incidents.push((gone, Incident::Clip(full.clone(), Reason::ClipMissing)));
+        incidents.push((back, Incident::ClipBack(full)));
+    }
+    for text in &arguments.clock_unknown {
+        let (lost, known) = stretch(zone, text, language)?;
+        incidents.push((lost, Incident::Clock(ClockState::Unknown)));
+        incidents.push((known, Incident::Clock(ClockState::Synced)));
+    }
     for text in &arguments.clock_step {
         incidents.push(step(zone, text, language)?);
     }
@@ -257,14 +322,29 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
         incidents.push(emergency(zone, text, language)?);
     }
     let lists = if arguments.playlist.is_empty() { Lists::Stored } else { Lists::Files(&arguments.playlist) };
-    let plan = programme(context, lists, Some(from))?;
+    let mut plan = programme(context, lists, Some(from))?;
+    let mut changes = Vec::new();
+    for text in &arguments.later {
+        changes.push(changes::later(text, zone, &plan.parts.config, &loaded.base_dir, language)?);
+    }
+    for text in &arguments.withdraw {
+        changes.push(changes::withdraw(text, zone, language)?);
+    }
+    // What counts in quotas is what was in force at the beginning.
+    let lists = plan.parts.lists(from);
+    let changed = changes::incidents(&mut plan.parts, changes, language)?;
+    let known = |clip: &str| {
+        let later = changed.iter().filter_map(|(_, i)| if let Incident::Programme(p) = i { Some(p) } else { None });
+        later.chain([&plan.programme]).any(|p| p.clip(clip).is_some())
+    };
     for (_, incident) in &incidents {
-        if let Incident::Emergency { clip, .. } = incident
-            && plan.programme.clip(clip).is_none()
+        if let Incident::Emergency { clip, .. } | Incident::Play(clip) | Incident::Clip(clip, _) = incident
+            && !known(clip)
         {
             return Err(Failure::Failed(Text::NoSuchClip { clip: clip.clone() }.say(language)));
         }
     }
+    incidents.extend(changed);
     let rehearsal = Rehearsal { from, to, incidents, clock: ClockState::Synced };
     let (rows, _) = rehearse(plan.programme.clone(), &rehearsal);
     let mut airings: Vec<Airing> = Vec::new();
@@ -293,7 +373,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
     }
     let totals = totals(&airings, language);
     eprintln!("{totals}");
-    for line in quotas(&plan, &airings, from, to) {
+    for line in quotas(&plan, &lists, &airings, from, to) {
         eprintln!("{line}");
     }
     for clash in clashes(&plan.programme, from, to) {
@@ -304,7 +384,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Done {
 }
 
 /// How far each campaign came on its days inside the rehearsal, and where it cannot reach its quota.
-fn quotas(plan: &Plan, airings: &[Airing], from: Wall, to: Wall) -> Vec<String> {
+fn quotas(plan: &Plan, lists: &[InForce], airings: &[Airing], from: Wall, to: Wall) -> Vec<String> {
     let zone = plan.programme.zone;
     // Only whole days can be judged.
     let first = zone.date(from + (crate::domain::time::DAY_MS - 1));
@@ -313,7 +393,7 @@ fn quotas(plan: &Plan, airings: &[Airing], from: Wall, to: Wall) -> Vec<String> 
     if first > last {
         return Vec::new();
     }
-    let facts = quota::campaigns(&plan.lists);
+    let facts = quota::campaigns(lists);
     let planned =
         quota::planned(&plan.programme, zone.midnight(first), zone.midnight(crate::domain::time::next_day(last)));
     let aired = quota::aired(airings, zone);

@@ -39,7 +39,9 @@ use crate::domain::playout::{
 use crate::domain::quota;
 use crate::domain::render::Format;
 use crate::domain::report::campaign::CampaignFacts;
-use crate::domain::schedule::{ClipFacts, EMERGENCY_FOR_MS, EmergencyOrder, InForce, Programme, Walk, session_key};
+use crate::domain::schedule::{
+    ClipFacts, EMERGENCY_FOR_MS, EmergencyOrder, InForce, Programme, Walk, from_above, session_key,
+};
 use crate::domain::signature::URGENT;
 use crate::domain::stage::{Absence, OnStage, Stop, event};
 use crate::domain::text::{Text, length_words, reason_words};
@@ -68,6 +70,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const STILL: u32 = 4;
 /// After so many looks what only start-up needed is given back.
 const START_IS_OVER_TICKS: u64 = 5;
+/// The quiet gate of the speaker is set anew when the wall clock has moved against boot time by so much, nanoseconds.
+const GATE_OFF_NS: i64 = 5_000_000;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
 const GATE_AHEAD_MS: i64 = 3 * DAY_MS;
 /// A sounding clip gets so long to fade and report when the daemon ends.
@@ -198,6 +202,8 @@ struct Daemon {
     started: Now,
     wake_at: Wall,
     gate_until: Wall,
+    /// Wall time less boot time when the gate was set, nanoseconds: a clock that is steered moves away from it.
+    gate_offset_ns: i64,
     files_seen: Vec<(PathBuf, Option<(u64, std::time::SystemTime)>)>,
     files_changed: bool,
     files_still: u32,
@@ -262,28 +268,8 @@ fn programme(
     now: Wall,
 ) -> Result<Arc<Programme>, StartError> {
     let own = own.map(|o| InForce { source: LOCAL.into(), list: o.list.clone(), since: o.since });
-    // An urgent list stands beside its source's list for as long as it holds; where that has expired, it stands alone.
-    let above = config.sources.iter().filter_map(|source| {
-        let list = stored.iter().find(|s| s.source == source.id);
-        let news = urgent.iter().find(|s| s.source == source.id && s.expires_at > now);
-        let alive = list.filter(|l| source.keeps_expired || l.expires_at > now);
-        let in_force = |l: &Arc<Stored>| (l.list.clone(), l.in_force_at);
-        let (list, since) = match (list, alive, news) {
-            (_, Some(l), Some(n)) => {
-                let whole = match (&l.leaked, &n.leaked) {
-                    (None, None) | (Some(_), Some(_)) => l.list.with_urgent(&n.list, n.in_force_at),
-                    // Of two whose keys differ, what one is worth must not hang on the other.
-                    (None, Some(_)) => l.list.with_urgent(&n.list.beside(&l.list), n.in_force_at),
-                    (Some(_), None) => l.list.withdrawn_but(&n.list).with_urgent(&n.list, n.in_force_at),
-                };
-                (Arc::new(whole), l.in_force_at)
-            }
-            (_, None, Some(n)) => in_force(n),
-            (l, _, None) => in_force(l?),
-        };
-        Some(InForce { source: source.id.clone(), list, since })
-    });
-    let lists: Vec<_> = own.into_iter().chain(above).collect();
+    let held: Vec<_> = stored.iter().chain(urgent).map(|s| s.held()).collect();
+    let lists: Vec<_> = own.into_iter().chain(from_above(config, &held, now)).collect();
     Programme::new(config.clone(), &lists)
         .map(Arc::new)
         .map_err(|e| StartError::Failed(Text::StartFails { what: "lịch".into(), why: e.to_string() }))
@@ -544,6 +530,7 @@ impl Daemon {
             started: clock.now(),
             wake_at: Wall(0),
             gate_until: Wall(0),
+            gate_offset_ns: 0,
             files_seen: Vec::new(),
             files_changed: false,
             files_still: 0,
@@ -826,7 +813,11 @@ impl Daemon {
             Action::Retime { airing_id, at } => {
                 let now = self.clock.now();
                 self.speaker.retime(&airing_id, now.boot_ns_of(at));
-                self.set_gate();
+            }
+            Action::ClockStepped => self.set_gate(),
+            Action::Bound { airing_id, passes_quiet, end_by } => {
+                let now = self.clock.now();
+                self.speaker.bound(&airing_id, passes_quiet, end_by.map(|t| now.boot_ns_of(t)));
             }
             Action::Cut { airing_id, at } => {
                 let now = self.clock.now();

@@ -23,6 +23,7 @@ use crate::domain::config::{Config, Language, Source};
 use crate::domain::heartbeat::Heartbeat;
 use crate::domain::keyring::{KEYS, Keyring, LARGEST_KEYS, LARGEST_SIGNATURES, peek_version};
 use crate::domain::playlist::{Form, List, read_list};
+use crate::domain::schedule::Held;
 use crate::domain::signature::{
     self, Accept, Accepted, Expected, Fresh, Keys, LARGEST_LIST, LARGEST_SIGNATURE, Refusal, URGENT, Wanted,
 };
@@ -75,6 +76,13 @@ impl Stored {
             (s.source.clone(), s.urgent, s.serial, s.body_sha256.clone(), s.instead_of, s.leaked.is_some())
         };
         key(self) == key(other)
+    }
+
+    /// As planning sees it.
+    pub fn held(&self) -> Held {
+        let (source, list) = (self.source.clone(), self.list.clone());
+        let leaked = self.leaked.is_some();
+        Held { source, list, since: self.in_force_at, expires_at: Some(self.expires_at), leaked }
     }
 }
 

@@ -200,6 +200,17 @@ pub enum Action {
         /// The same wall time as before.
         at: Wall,
     },
+    /// The wall clock was stepped: whatever else is kept in boot time, as the quiet hours at the speaker, has moved.
+    ClockStepped,
+    /// Quiet hours, or who may pass them, have changed: for an armed or sounding airing this holds now.
+    Bound {
+        /// The airing.
+        airing_id: String,
+        /// Whether it may pass quiet hours.
+        passes_quiet: bool,
+        /// The quiet edge at which it must have faded.
+        end_by: Option<Wall>,
+    },
     /// End a sound, or take back one that is armed.
     Cut {
         /// The airing.
@@ -392,7 +403,7 @@ impl Playout {
         }
         if !self.settled_past {
             if !now.clock.trusted() {
-                return self.step_untrusted(now, event);
+                return self.step_untrusted(now, event, out, actions);
             }
             self.settle_past(first, now, &mut out);
         }
@@ -404,10 +415,12 @@ impl Playout {
         if !unsure && self.stage.absence == Some(Absence::ClockUnknown) {
             self.stage.absence = None;
         }
-        let mut ticks = vec![event];
-        ticks.extend(self.waiting_programme.take().map(Event::Programme));
-        for event in ticks {
-            self.happens(now, event, &mut out, &mut actions);
+        self.happens(now, event, &mut out, &mut actions);
+        if let Some(programme) = self.waiting_programme.take() {
+            // It came while nobody knew the time: what it had due since then was missed for that.
+            let absence = self.stage.absence.replace(Absence::ClockUnknown);
+            self.happens(now, Event::Programme(programme), &mut out, &mut actions);
+            self.stage.absence = absence;
         }
         self.release_held(now, &mut out);
         self.advance(now, now.wall(), &mut out);
@@ -416,8 +429,19 @@ impl Playout {
     }
 
     /// The clock is not trusted and never was since the start: the past cannot be settled, nothing is planned.
-    fn step_untrusted(&mut self, now: Now, event: Event) -> Vec<Action> {
-        let mut actions = Vec::new();
+    fn step_untrusted(&mut self, now: Now, event: Event, out: Vec<Decision>, mut actions: Vec<Action>) -> Vec<Action> {
+        let note = |mut writes: Vec<Write>, past: &Option<(Absence, HashMap<String, i64>)>| {
+            if let Some((absence, _)) = past {
+                // The next start may find this run over before anybody knew the time.
+                writes.push(unsettled(Some(*absence)));
+            }
+            Action::Write(writes)
+        };
+        let steps = out.into_iter().filter_map(|d| if let Decision::Write(write) = d { Some(write) } else { None });
+        let steps: Vec<Write> = steps.collect();
+        if !steps.is_empty() {
+            actions.insert(0, note(steps, &self.past));
+        }
         match event {
             Event::Programme(programme) => self.waiting_programme = Some(programme),
             Event::Play { token, .. } | Event::Emergency { token, .. } => {
@@ -432,14 +456,7 @@ impl Playout {
                 self.stage.stop = None;
                 actions.push(Action::Write(vec![event_row(EventKind::Resume, now.wall(), by), self.save()]));
             }
-            Event::Note(write) => {
-                let mut writes = vec![write];
-                if let Some((absence, _)) = &self.past {
-                    // The next start may find this run over before anybody knew the time.
-                    writes.push(unsettled(Some(*absence)));
-                }
-                actions.push(Action::Write(writes));
-            }
+            Event::Note(write) => actions.push(note(vec![write], &self.past)),
             Event::ShutDown => {
                 actions.push(Action::Write(vec![event_row(EventKind::Shutdown, now.wall(), None), self.save()]));
             }
@@ -465,7 +482,9 @@ impl Playout {
             // This run began so long ago by the boot clock; before that the box was away.
             let started = wall + -((now.boot_ns - first.boot_ns) / 1_000_000);
             self.rewind(wall);
-            self.stage.set_emergencies(&self.programme.clone());
+            self.take_emergencies(now, out);
+            // What fell due in the very moment it left finds it gone too.
+            self.advance(now, self.stage.now, out);
             self.advance(now, started.min(wall), out);
             if untrusted_before {
                 self.stage.absence = Some(Absence::ClockUnknown);
@@ -479,9 +498,23 @@ impl Playout {
             self.stage.now = wall;
             self.fixed_until = wall;
             self.rewind(wall);
-            self.stage.set_emergencies(&self.programme.clone());
+            self.take_emergencies(now, out);
         }
         self.changed = true;
+    }
+
+    fn take_emergencies(&mut self, now: Now, out: &mut Vec<Decision>) {
+        let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
+        stage.set_emergencies(&self.light(now, &[]), out);
+        self.stage = stage;
+    }
+
+    /// What sounds and what is armed learns of other quiet hours and other rights.
+    fn bound_anew(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let mut armed: Vec<&mut Begin> = self.armed.values_mut().map(|a| &mut a.begin).collect();
+        let bounds = self.stage.bounds(&self.programme, &mut armed, now.wall());
+        let bound = |(airing_id, passes_quiet, end_by)| Action::Bound { airing_id, passes_quiet, end_by };
+        actions.extend(bounds.into_iter().map(bound));
     }
 
     /// Nothing planned may depend on moments that lie ahead only because the clock was wrong.
@@ -506,10 +539,12 @@ impl Playout {
         }
         let detail = [("step_ms", step_ms.into()), ("direction", if step_ms > 0 { "forward" } else { "back" }.into())];
         out.push(Decision::Write(event(EventKind::ClockStep, now.wall(), None, &detail)));
+        actions.push(Action::ClockStepped);
         if !self.settled_past {
             return;
         }
         self.stage.clock_stepped(step_ms, now.wall());
+        self.bound_anew(now, actions);
         self.fixed_until = self.fixed_until.min(now.wall());
         self.walk_from(self.fixed_until, now.wall());
         self.held.clear();
@@ -571,7 +606,8 @@ impl Playout {
                 self.programme = programme.clone();
                 self.given_programme = programme;
                 self.walk = Walk::knowing(self.programme.clone(), now.wall(), &self.planned);
-                self.stage.set_emergencies(&self.programme.clone());
+                self.take_emergencies(now, out);
+                self.bound_anew(now, actions);
                 self.changed = true;
             }
             Event::Speaker(report) => self.held.push(report),
@@ -700,6 +736,8 @@ impl Playout {
         let mut out = Vec::new();
         let armed = Vec::new();
         let light = Light { ideal: true, lead_ms: 0, ..self.light(now, &armed) };
+        // This very moment first: what is to end by now has ended there, though the speaker has not said so yet.
+        ahead.advance(wall, &light, &mut out);
         ahead.advance(horizon, &light, &mut out);
         out.into_iter()
             .filter_map(|d| match d {

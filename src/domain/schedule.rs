@@ -32,6 +32,47 @@ pub struct InForce {
     pub since: Wall,
 }
 
+/// A list from above as it is kept on this box.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The source's id in the config.
+    pub source: Arc<str>,
+    /// The list.
+    pub list: Arc<List>,
+    /// Since when it is in force.
+    pub since: Wall,
+    /// It holds until then; none: for ever.
+    pub expires_at: Option<Wall>,
+    /// Whether the key that signed it is known to be in other hands.
+    pub leaked: bool,
+}
+
+/// What the sources have in force at a moment: an urgent list stands beside its source's list for as long as it holds;
+/// where that has expired, it stands alone.
+pub fn from_above(config: &Config, held: &[Held], now: Wall) -> Vec<InForce> {
+    let holds = |held: &&Held| held.expires_at.is_none_or(|e| e > now);
+    let above = config.sources.iter().filter_map(|source| {
+        let list = held.iter().find(|h| h.source == source.id && !h.list.urgent);
+        let news = held.iter().find(|h| h.source == source.id && h.list.urgent && holds(h));
+        let alive = list.filter(|l| source.keeps_expired || holds(l));
+        let (list, since) = match (list, alive, news) {
+            (_, Some(l), Some(n)) => {
+                let whole = match (l.leaked, n.leaked) {
+                    (false, false) | (true, true) => l.list.with_urgent(&n.list, n.since),
+                    // Of two whose keys differ, what one is worth must not hang on the other.
+                    (false, true) => l.list.with_urgent(&n.list.beside(&l.list), n.since),
+                    (true, false) => l.list.withdrawn_but(&n.list).with_urgent(&n.list, n.since),
+                };
+                (Arc::new(whole), l.since)
+            }
+            (_, None, Some(n)) => (n.list.clone(), n.since),
+            (l, _, None) => l.map(|l| (l.list.clone(), l.since))?,
+        };
+        Some(InForce { source: source.id.clone(), list, since })
+    });
+    above.collect()
+}
+
 /// What a row says of a clip, as it was when the session was planned (invariant 4).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClipFacts {
@@ -170,6 +211,27 @@ pub struct EmergencyPlan {
     /// Who ordered it, when a person did and not a list: it stays whatever lists come, and ends with a plain stop.
     #[serde(default)]
     pub by: Option<String>,
+}
+
+impl EmergencyPlan {
+    /// When its rounds fall due in `[from, until)` if nothing comes between: the first as soon as it may sound, and from
+    /// there every so often, each with so many soundings as begin before its end.
+    pub fn rounds(&self, from: Wall, until: Wall) -> Vec<(Wall, u32)> {
+        let first = self.from.max(self.since);
+        let end = until.min(self.until);
+        let length = self.clip.as_ref().and_then(|c| c.duration_ms).unwrap_or(0);
+        let each = (length + self.gap_ms).max(1);
+        let round = i64::from(self.repeat) * each - self.gap_ms;
+        // A round due while the last one lasts is left out (rule R4).
+        let every = self.every_ms.map(|every| every.max(1) * ((round - 1).max(0) / every.max(1) + 1));
+        let skipped = every.map_or(0, |every| ((from - first) + every - 1).max(0) / every * every);
+        let starts = std::iter::successors(Some(first + skipped), |at| Some(*at + every?));
+        starts
+            .take_while(|at| *at < end)
+            .filter(|at| *at >= from)
+            .map(|at| (at, (1..self.repeat).take_while(|k| at + i64::from(*k) * each < self.until).count() as u32 + 1))
+            .collect()
+    }
 }
 
 /// Silence between two soundings of an emergency that does not say, milliseconds (rule R4).
@@ -505,6 +567,14 @@ impl Programme {
         self.clips.values()
     }
 
+    /// Whether emergencies of a source may pass quiet hours.
+    pub fn passes_quiet(&self, source: &str) -> bool {
+        match self.config.sources.iter().find(|s| &*s.id == source) {
+            Some(source) => source.emergency,
+            None => source == LOCAL && self.config.local.as_ref().is_some_and(|l| l.emergency),
+        }
+    }
+
     /// The plan of an emergency that a person orders at `from`, under an id of the local list.
     pub fn by_hand(&self, id: Arc<str>, from: Wall, order: EmergencyOrder) -> EmergencyPlan {
         EmergencyPlan {
@@ -519,7 +589,7 @@ impl Programme {
             repeat: order.repeat.max(1),
             gap_ms: order.gap_ms,
             every_ms: order.every_ms,
-            passes_quiet: self.config.local.as_ref().is_some_and(|l| l.emergency),
+            passes_quiet: self.passes_quiet(LOCAL),
             since: from,
             by: Some(order.by),
         }

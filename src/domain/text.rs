@@ -831,6 +831,14 @@ sentences! {
     HttpNoConnection { url: String, cause: String } =>
         "không kết nối được \"{url}\": {cause}\nkiểm tra mạng; máy sẽ tự thử lại",
         "cannot connect to \"{url}\": {cause}\ncheck the network; it will be tried again";
+    /// The host is there and takes no connection.
+    HttpRefused { url: String } =>
+        "máy chủ của \"{url}\" từ chối kết nối\nmáy sẽ tự thử lại; nếu kéo dài, báo đơn vị gửi kiểm tra máy chủ web",
+        "the server of \"{url}\" refuses connections\nit will be tried again; if it lasts, tell the sender to look at the web server";
+    /// No way leads there.
+    HttpUnreachable { url: String } =>
+        "không có đường mạng tới \"{url}\"\nkiểm tra mạng; máy sẽ tự thử lại",
+        "no network leads to \"{url}\"\ncheck the network; it will be tried again";
     /// The certificate does not hold.
     HttpTls { url: String, cause: String } =>
         "kết nối bảo mật tới \"{url}\" không tin được: {cause}\nxem giờ của máy này có đúng không, rồi báo đơn vị gửi",
@@ -1720,7 +1728,7 @@ sentences! {
     PagePlayClip {} => "Phát ngay", "Play now";
     /// Play.
     PagePlayHow {} =>
-        "Phát ngay ra loa, theo đúng giờ không phát loa và việc dừng; ghi vào nhật ký với tên người phát.",
+        "Phát ngay ra loa. Trong giờ không phát loa hoặc khi đang dừng thì không phát. Tên người phát được ghi vào nhật ký.",
         "Plays on the loudspeakers at once, under quiet hours and stops; logged with your name.";
     /// The test tone.
     PageTone {} => "Âm thử 1 kHz", "Test tone, 1 kHz";
@@ -1960,6 +1968,18 @@ sentences! {
     BadEmergency { text: String } =>
         "không hiểu \"{text}\"\n  Viết bài@lúc, bài@lúc..đến lúc, hoặc thêm /nhịp lặp, như bao@2022-10-08T17:06..2022-10-08T18:00/10m",
         "cannot read \"{text}\"\n  Write CLIP@TIME, CLIP@TIME..TIME, or with /EVERY, like bao@2022-10-08T17:06..2022-10-08T18:00/10m";
+    /// What comes into force later cannot be read.
+    BadLater { text: String } =>
+        "không hiểu \"{text}\"\n  Viết lúc=tệp, như 2022-10-05T05:20=local.toml: tệp là danh sách cấp trên, local.toml hoặc station.toml",
+        "cannot read \"{text}\"\n  Write TIME=FILE, like 2022-10-05T05:20=local.toml: a list from above, local.toml or station.toml";
+    /// A clip and a moment cannot be read.
+    BadClipMoment { text: String } =>
+        "không hiểu \"{text}\"\n  Viết bài@lúc, như tinh/cd1@2022-10-05T09:00, hoặc bài@lúc đầu..lúc cuối",
+        "cannot read \"{text}\"\n  Write CLIP@TIME, like tinh/cd1@2022-10-05T09:00, or CLIP@FROM..TO";
+    /// A withdrawal for a rehearsal cannot be read.
+    BadWithdrawal { text: String } =>
+        "không hiểu \"{text}\"\n  Viết như clip:tinh/cd2@2022-10-05T08:10; ngoài clip còn offer, slot, emergency",
+        "cannot read \"{text}\"\n  Write it like clip:tinh/cd2@2022-10-05T08:10; beside clip: offer, slot, emergency";
     /// A stretch of time cannot be read.
     BadStretch { text: String } =>
         "không hiểu khoảng \"{text}\"\n  Viết lúc đầu..lúc cuối, như 2022-10-05T05:37..2022-10-05T05:50",
@@ -1980,6 +2000,26 @@ sentences! {
     StoppedForGood {} =>
         "Đã dừng cho đến khi bật lại\n  Phát tiếp: loaxa resume",
         "Stopped until resumed\n  To go on: loaxa resume";
+    /// A mistake on the command line.
+    UsageUnknown { what: String } =>
+        "không có tùy chọn \"{what}\" ở lệnh này\n  Xem các tùy chọn: thêm --help",
+        "this command has no option \"{what}\"\n  To see its options add --help";
+    /// A mistake on the command line.
+    UsageNoCommand { what: String } =>
+        "không có lệnh \"{what}\"\n  Xem các lệnh: loaxa --help",
+        "there is no command \"{what}\"\n  To see the commands: loaxa --help";
+    /// A mistake on the command line.
+    UsageMissing { what: String } => "thiếu {what}\n  Xem cách dùng: thêm --help", "{what} is missing\n  To see how it is used add --help";
+    /// A mistake on the command line.
+    UsageBadValue { what: String, value: String } =>
+        "{what} không nhận giá trị \"{value}\"\n  Xem các giá trị: thêm --help",
+        "{what} does not take \"{value}\"\n  To see what it takes add --help";
+    /// A mistake on the command line.
+    UsageNotTogether { what: String, other: String } =>
+        "{what} không dùng cùng {other}\n  Bỏ một trong hai",
+        "{what} does not go with {other}\n  Leave out one of them";
+    /// A mistake on the command line.
+    UsageOther {} => "lệnh viết chưa đúng\n  Xem các lệnh: loaxa --help", "that is no command\n  To see the commands: loaxa --help";
     /// Going on.
     Resumed {} =>
         "Phát tiếp theo lịch",
@@ -2108,6 +2148,10 @@ sentences! {
     HeadTitle {} => "Tiêu đề", "Title";
     /// Heading.
     HeadLength {} => "Thời lượng", "Length";
+    /// The session's column of an emergency.
+    EmergencyName { id: String } => "Khẩn cấp: {id}", "Emergency: {id}";
+    /// An emergency sounds several times in a row.
+    EmergencyTimes { count: u32 } => "phát {count} lần", "{count} times";
     /// Heading.
     HeadNote {} => "Ghi chú", "Note";
     /// Heading.

@@ -60,6 +60,10 @@ pub enum HttpError {
     NoHost { url: String },
     /// Nobody answers.
     NoConnection { url: String, cause: String },
+    /// The host is there and takes no connection.
+    Refused { url: String },
+    /// No way leads there.
+    Unreachable { url: String },
     /// The server's certificate does not hold.
     Tls { url: String, cause: String },
     /// Too long without a byte.
@@ -97,6 +101,8 @@ impl HttpError {
             HttpError::BadUrl { url } => Text::HttpBadUrl { url: url.clone() },
             HttpError::NoHost { url } => Text::HttpNoHost { url: url.clone() },
             HttpError::NoConnection { url, cause } => Text::HttpNoConnection { url: url.clone(), cause: cause.clone() },
+            HttpError::Refused { url } => Text::HttpRefused { url: url.clone() },
+            HttpError::Unreachable { url } => Text::HttpUnreachable { url: url.clone() },
             HttpError::Tls { url, cause } => Text::HttpTls { url: url.clone(), cause: cause.clone() },
             HttpError::Silence { url } => Text::HttpSilence { url: url.clone() },
             HttpError::TooSlow { url, slowest } => Text::HttpTooSlow { url: url.clone(), slowest: *slowest },
@@ -408,6 +414,12 @@ impl Fetcher {
             ureq::Error::LargeResponseHeader(..) => HttpError::Headers { url },
             ureq::Error::Tls(cause) => HttpError::Tls { url, cause: cause.into() },
             ureq::Error::Rustls(cause) => HttpError::Tls { url, cause: cause.to_string() },
+            ureq::Error::Io(e) if e.kind() == io::ErrorKind::ConnectionRefused => HttpError::Refused { url },
+            ureq::Error::Io(e)
+                if matches!(e.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) =>
+            {
+                HttpError::Unreachable { url }
+            }
             ureq::Error::Io(e) => {
                 let cause = e.to_string();
                 if cause.contains("certificate") {

@@ -196,6 +196,7 @@ enum Message {
     Play(Box<Play>),
     Cut { airing: String, end_boot_ns: Option<i64> },
     Retime { airing: String, at_boot_ns: i64 },
+    Bound { airing: String, passes_quiet: bool, end_by_boot_ns: Option<i64> },
     Gate(Vec<(i64, i64)>),
     Device(Device),
     Want,
@@ -263,6 +264,11 @@ impl Speaker {
     /// Moves a clip that has not begun, with its limits: the wall clock was stepped.
     pub fn retime(&self, airing: &str, at_boot_ns: i64) {
         self.send(Message::Retime { airing: airing.to_owned(), at_boot_ns });
+    }
+
+    /// Gives a clip, armed or sounding, another right to pass quiet hours and another end.
+    pub fn bound(&self, airing: &str, passes_quiet: bool, end_by_boot_ns: Option<i64>) {
+        self.send(Message::Bound { airing: airing.to_owned(), passes_quiet, end_by_boot_ns });
     }
 
     /// The quiet intervals `[from, to)` in boot time, nanoseconds; they replace all before.
@@ -442,6 +448,14 @@ impl Control {
             Message::Play(play) => self.arm(*play),
             Message::Cut { airing, end_boot_ns } => self.cut(&airing, end_boot_ns),
             Message::Retime { airing, at_boot_ns } => self.retime(&airing, at_boot_ns),
+            Message::Bound { airing, passes_quiet, end_by_boot_ns } => {
+                let Some(a) = self.armed.iter_mut().find(|a| a.play.airing == airing) else { return };
+                a.play.passes_quiet = passes_quiet;
+                a.play.end_by_boot_ns = end_by_boot_ns;
+                if let Output::Open(open) = &self.output {
+                    open.stream.shared.renderer().bound(a.voice, passes_quiet, end_by_boot_ns);
+                }
+            }
             Message::Gate(gate) => {
                 if let Output::Open(open) = &self.output {
                     open.stream.shared.renderer().set_gate(gate.clone());

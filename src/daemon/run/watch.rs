@@ -11,7 +11,8 @@ impl Daemon {
         }
         let now = self.clock.now();
         self.step(Event::Tick);
-        if now.wall() + DAY_MS > self.gate_until || self.gate_until > now.wall() + 2 * GATE_AHEAD_MS {
+        let off_ns = now.wall_ns - now.boot_ns - self.gate_offset_ns;
+        if now.wall() + DAY_MS > self.gate_until || off_ns.abs() > GATE_OFF_NS {
             self.set_gate();
         }
         if !self.urgent.is_empty() && self.holding != self.which_hold(now.wall()) {
@@ -77,6 +78,7 @@ impl Daemon {
         let quiet = self.config.quiet().between(now.wall(), now.wall() + GATE_AHEAD_MS);
         self.speaker.set_gate(quiet.into_iter().map(|(a, b)| (now.boot_ns_of(a), now.boot_ns_of(b))).collect());
         self.gate_until = now.wall() + GATE_AHEAD_MS;
+        self.gate_offset_ns = now.wall_ns - now.boot_ns;
     }
 
     pub(super) fn watch_alarms(&mut self, now: Now) {

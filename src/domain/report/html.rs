@@ -41,6 +41,7 @@ html { color: #000; background: #fff; }
 body { font: 13pt/1.35 'Times New Roman', Tinos, 'Liberation Serif', serif; margin: 0; }
 body.wide { page: wide; }
 @media screen { body { max-width: 210mm; margin: 0 auto; padding: 15mm 15mm 15mm 30mm; } body.wide { max-width: 297mm; padding-left: 20mm; } }
+@media screen and (max-width: 45rem) { body, body.wide { padding: 4mm; } .subject { margin: 0; } }
 header { display: grid; grid-template-columns: 2fr 3fr; gap: 4mm; text-align: center; margin-bottom: 6mm; }
 header p { margin: 0; text-align: center; }
 header .body, header .country { font-weight: bold; font-size: 12.5pt; }

@@ -27,15 +27,36 @@ pub(super) struct EmergencyRun {
     pub(super) before: Option<(Wall, u32)>,
 }
 
+impl EmergencyRun {
+    /// Whether a plan is of this emergency: one that begins at another time is another one, whatever its id.
+    fn is(&self, plan: &EmergencyPlan) -> bool {
+        self.plan.by.is_none()
+            && self.plan.source == plan.source
+            && self.plan.id == plan.id
+            && self.plan.from == plan.from
+    }
+}
+
 impl Stage {
-    /// Takes over the emergencies of a programme that has come into force: what has begun keeps its count.
-    pub fn set_emergencies(&mut self, programme: &Programme) {
+    /// Takes over the emergencies of a programme that has come into force: what has begun keeps its count, and one that
+    /// was due, could not sound yet and is gone from its list has its row.
+    pub fn set_emergencies(&mut self, light: &Light, out: &mut Vec<Decision>) {
+        let programme = light.programme;
+        for index in 0..self.emergencies.len() {
+            let e = &self.emergencies[index];
+            let due = !e.finished && e.first.is_none() && e.next_round <= self.now && e.plan.by.is_none();
+            let stays = programme.emergencies.iter().any(|plan| e.is(plan));
+            if due && !stays {
+                self.emergency_never_sounded(index, light, out);
+            }
+        }
+        // Who may pass quiet hours may be another one now, for what sounds already too.
+        if let (Some(round), Some((source, _))) = (&mut self.round, &self.round_of) {
+            round.passes_quiet = programme.passes_quiet(source);
+        }
         let mut emergencies: Vec<EmergencyRun> = Vec::new();
         for plan in &programme.emergencies {
-            // One that begins at another time is another one, whatever its id.
-            let same =
-                |e: &&EmergencyRun| e.plan.source == plan.source && e.plan.id == plan.id && e.plan.from == plan.from;
-            let known = self.emergencies.iter().find(same);
+            let known = self.emergencies.iter().find(|e| e.is(plan));
             emergencies.push(match known {
                 Some(known) => {
                     // A list that is renewed brings nothing new of what it said before.
@@ -51,7 +72,11 @@ impl Stage {
                     next_round: plan.from.max(plan.since),
                     soundings: 0,
                     finished: plan.until <= plan.since,
-                    causes: Causes::default(),
+                    // Where it was due already, what keeps the box silent has kept it from that too.
+                    causes: match self.absence {
+                        Some(absence) if plan.from.max(plan.since) <= self.now => absence.cause(),
+                        _ => Causes::default(),
+                    },
                     bad: None,
                     before: self
                         .emergencies
@@ -64,7 +89,11 @@ impl Stage {
         }
         // What a person ordered is no list's to end.
         let by_hand = |e: &EmergencyRun| e.plan.by.is_some() && !e.finished;
-        emergencies.extend(std::mem::take(&mut self.emergencies).into_iter().filter(by_hand));
+        let kept = std::mem::take(&mut self.emergencies).into_iter().filter(by_hand);
+        emergencies.extend(kept.map(|mut e| {
+            e.plan.passes_quiet = programme.passes_quiet(&e.plan.source);
+            e
+        }));
         self.emergencies = emergencies;
     }
 
@@ -110,7 +139,7 @@ impl Stage {
             if probe.session.items[0].forbidden.is_some_and(|r| r != Reason::ClipMissing) {
                 causes.join(Causes(1 << probe.session.items[0].forbidden.map_or(0, |r| r as u32)));
             }
-            let past = at < light.live_from;
+            let past = at < light.live_from && !self.is_foreseen(index, at, light);
             if e.first.is_none() && (causes.any() || past) {
                 // As soon as the box can, within `until`.
                 self.emergencies[index].causes.join(causes);
@@ -174,11 +203,19 @@ impl Stage {
         run
     }
 
+    /// Whether the first sounding of a round that begins at `at` is armed: the speaker begins it at its very instant,
+    /// though the machine may look a little later.
+    fn is_foreseen(&self, index: usize, at: Wall, light: &Light) -> bool {
+        !light.armed.is_empty() && {
+            let id = self.emergency_run(index, at, light.programme).airing_id(0, light.programme);
+            light.armed.contains(&id)
+        }
+    }
+
     pub(super) fn start_round(&mut self, index: usize, at: Wall, light: &Light, out: &mut Vec<Decision>) {
-        let armed = |id: &String| light.armed.contains(id);
-        let foreseen = self.emergency_run(index, at, light.programme).airing_id(0, light.programme);
-        let unheard = self.absence.is_some() || at < light.live_from;
-        let start = if armed(&foreseen) || unheard { at } else { at + light.lead_ms };
+        let foreseen = self.is_foreseen(index, at, light);
+        let unheard = self.absence.is_some() || (at < light.live_from && !foreseen);
+        let start = if foreseen || unheard { at } else { at + light.lead_ms };
         let mut run = self.emergency_run(index, start, light.programme);
         if let Some(bad) = self.emergencies[index].bad.or_else(|| light.fault_of(&run.session.items[0])) {
             run.items.iter_mut().for_each(|i| i.bad = Some(bad));

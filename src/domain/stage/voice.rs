@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::runs::{ITS_SECOND_MS, Progress, Run, RunName, name_of};
 use super::{Begin, Causes, Decision, Light, Stage};
 use crate::domain::airing::{Kind, Reason};
+use crate::domain::schedule::Programme;
 use crate::domain::time::{SECOND_MS, Wall};
 
 /// What has no second of its own to keep waits so long for a device that opens slowly, milliseconds.
@@ -38,6 +39,17 @@ impl Voice {
     pub fn relays(&self) -> bool {
         self.relay
     }
+}
+
+/// The right of a sound to pass quiet hours, and the quiet edge at which it must have faded.
+pub(super) fn bounds(
+    programme: &Programme,
+    emergency: Option<&str>,
+    from: Wall,
+    ends_at: Wall,
+) -> (bool, Option<Wall>) {
+    let passes = emergency.is_some_and(|source| programme.passes_quiet(source));
+    (passes, if passes { None } else { programme.quiet.next_quiet(from).filter(|edge| *edge < ends_at) })
 }
 
 /// A voice that was told to end and has not reported yet.
@@ -232,6 +244,29 @@ impl Stage {
         });
     }
 
+    /// The bounds of what sounds and of what is armed, after quiet hours, rights or the clock have changed.
+    pub fn bounds(
+        &self,
+        programme: &Programme,
+        armed: &mut [&mut Begin],
+        now: Wall,
+    ) -> Vec<(String, bool, Option<Wall>)> {
+        let mut all = Vec::new();
+        if let Some(voice) = self.voice.as_ref().filter(|v| !v.relay) {
+            let source = self.round_of.as_ref().filter(|_| voice.run == RunName::Round).map(|(source, _)| &**source);
+            let (passes, end_by) = bounds(programme, source, now, voice.ends_at);
+            all.push((voice.airing_id.clone(), passes, end_by));
+        }
+        for begin in armed.iter_mut().filter(|b| self.voice.as_ref().is_none_or(|v| v.airing_id != b.airing_id)) {
+            let source = begin.airing_id.split('/').next().filter(|_| begin.kind == Kind::Emergency);
+            let ends_at = begin.at + (begin.clip.duration_ms.unwrap_or(0) - begin.offset_ms);
+            let (passes, end_by) = bounds(programme, source, begin.at, ends_at);
+            (begin.passes_quiet, begin.end_by) = (passes, end_by);
+            all.push((begin.airing_id.clone(), passes, end_by));
+        }
+        all
+    }
+
     /// Voices that end by time, at a quiet edge or by a withdrawal.
     pub(super) fn end_voice(&mut self, at: Wall, light: &Light, out: &mut Vec<Decision>) {
         let Some(voice) = self.voice.clone() else { return };
@@ -263,6 +298,11 @@ impl Stage {
         // Nothing ends in the past, though the clock may have leapt over the moment that decided it; but the speaker
         // keeps the quiet edge by itself.
         let at = if light.ideal && reason != Reason::QuietHours { at.max(light.live_from) } else { at };
+        if light.ideal && at >= voice.ends_at {
+            // It came to its end by itself before anybody looked.
+            self.voice_ended(&voice, voice.ends_at, voice.ends_at - voice.at, None, light, out);
+            return;
+        }
         if light.ideal || voice.relay {
             let played = (at - voice.at).max(0);
             self.voice_ended(&voice, at, played, Some(reason), light, out);

@@ -922,11 +922,14 @@ impl Sheet<'_> {
             let doc = clip.approved_doc.as_deref().map(|d| format!(" ({})", esc(d))).unwrap_or_default();
             let _ = write!(out, "<p class=\"small\">{approval}{doc}</p>");
         }
-        let _ = write!(
-            out,
-            "<p class=\"small\">{}</p>",
-            self.coming(plan, |i| *i.source == *source && i.clip_id.as_deref() == Some(&*clip.id))
-        );
+        // When an emergency sounds stands with the emergency.
+        if !list.emergencies.iter().any(|e| e.clip.id == clip.id) {
+            let _ = write!(
+                out,
+                "<p class=\"small\">{}</p>",
+                self.coming(plan, |i| *i.source == *source && i.clip_id.as_deref() == Some(&*clip.id))
+            );
+        }
         let name = if source == LOCAL { clip.id.to_string() } else { format!("{source}/{}", clip.id) };
         out.push_str(&self.listen_and_play(
             &name,
@@ -1018,7 +1021,7 @@ impl Sheet<'_> {
              <label>{outcome}<select name=\"outcome\">{outcomes}</select></label>\
              <label>{campaign}<select name=\"campaign\">{campaigns}</select></label>\
              <button>{show}</button></form>\
-             <p>{download} <a href=\"/log.xlsx?{query}\" download>Excel</a> \
+             <p class=\"files\">{download} <a href=\"/log.xlsx?{query}\" download>Excel</a> \
              <a href=\"/log.csv?{query}\" download>CSV</a> \
              <a href=\"/log.jsonl?{query}\" download>JSON Lines</a></p>{only}\
              <p class=\"small\">{means}</p>{rows}",

@@ -1,0 +1,78 @@
+//! Between the second at which an item should have ended and the speaker's word that it did, the next one stays armed:
+//! a sound card's clock is never the wall's, and a busy machine reports late.
+
+use std::sync::Arc;
+
+use loaxa::domain::config::read_config;
+use loaxa::domain::playlist::{Form, read_list};
+use loaxa::domain::playout::{Action, EndedHow, Event, Playout, Report, Settings};
+use loaxa::domain::schedule::{InForce, Programme};
+use loaxa::domain::time::{ClockState, Now, Wall};
+
+const CONFIG: &str =
+    "[station]\nid = \"xa\"\nname = \"X\"\n[local]\nplaylist = \"l\"\nclips = \"c\"\n[output]\ndevice = \"null\"\n";
+
+const LIST: &str = r#"
+slots = [{ id = "s", at = "05:30", items = ["a", "b", "a"] }]
+clips = [
+  { id = "a", file = "a.mp3", title = "a", kind = "nhac_cat", duration_ms = 1500 },
+  { id = "b", file = "b.mp3", title = "b", kind = "nhac_cat", duration_ms = 1500 },
+]
+"#;
+
+#[test]
+fn an_armed_seam_stays_armed_while_the_item_before_it_is_not_reported_over() {
+    let start = Wall::parse_rfc3339("2022-10-05T05:30:00+07:00").unwrap();
+    let from = start + -120_000;
+    let config = read_config(CONFIG.as_bytes(), true).value.unwrap();
+    let list = read_list(LIST.as_bytes(), Form::Local).value.unwrap();
+    let lists = [InForce { source: "local".into(), list: Arc::new(list), since: from }];
+    let programme = Arc::new(Programme::new(Arc::new(config), &lists).unwrap());
+    for late_ms in [0, 1, 3, 40, 300] {
+        let settings = Settings { pre_roll_ms: 2_000, lead_ms: 300, output: "null".into(), ideal: false };
+        let mut playout = Playout::new(programme.clone(), settings, None, from);
+        let now = |at: Wall| Now {
+            wall_ns: at.0 * 1_000_000 + 300_000,
+            boot_ns: (at - from) * 1_000_000,
+            clock: ClockState::Synced,
+        };
+        let (mut plays, mut cuts) = (Vec::new(), Vec::new());
+        let mut step = |at: Wall, event: Event| {
+            for action in playout.step(now(at), event) {
+                match action {
+                    Action::Play(begin) => plays.push(begin.airing_id),
+                    Action::Cut { airing_id, .. } => cuts.push(airing_id),
+                    _ => {}
+                }
+            }
+        };
+        let id = |n: i64| format!("local/s/2022-10-05T05:30:00+07:00/{n}");
+        let mut at = from;
+        // Ticks every half second, and at every millisecond from each end to its report.
+        for n in 1..=3i64 {
+            let (begins, ends) = (start + (n - 1) * 1_500, start + n * 1_500);
+            while at < begins {
+                step(at, Event::Tick);
+                at = at + 500;
+            }
+            let report = Report::Began { airing_id: id(n), wall_ns: begins.0 * 1_000_000, error_ns: 0 };
+            step(at.max(begins), Event::Speaker(report));
+            while at < ends {
+                step(at, Event::Tick);
+                at = at + 500;
+            }
+            for ms in 0..late_ms {
+                step(ends + ms, Event::Tick);
+            }
+            let report = Report::Ended {
+                airing_id: id(n),
+                wall_ns: (ends + late_ms).0 * 1_000_000,
+                played_ms: 1_500,
+                how: EndedHow::Whole,
+            };
+            step(ends + late_ms, Event::Speaker(report));
+        }
+        assert_eq!(plays, [id(1), id(2), id(3)], "{late_ms} ms late");
+        assert_eq!(cuts, Vec::<String>::new(), "{late_ms} ms late");
+    }
+}
