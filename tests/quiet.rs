@@ -227,8 +227,9 @@ impl Heard {
 }
 
 fn order(dice: &mut Dice, programme: &Programme, now: Wall) -> Option<EmergencyOrder> {
+    let name = *dice.pick(&["a", "b", "tinh/c"]);
     Some(EmergencyOrder {
-        clip: programme.clip(*dice.pick(&["a", "b", "tinh/c"]))?.clone(),
+        clip: programme.clip(name)?.clone(),
         until: now + 1_000 * dice.between(1, 600),
         repeat: 1 + dice.below(3) as u32,
         gap_ms: 1_000,

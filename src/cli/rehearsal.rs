@@ -264,7 +264,7 @@ fn emergency(zone: Zone, text: &str, language: Language) -> Result<(Wall, Incide
 }
 
 /// `CLIP@WHEN`: the clip, and what stands after it.
-fn clip_at<'t>(text: &'t str, language: Language) -> Result<(String, &'t str), Failure> {
+fn clip_at(text: &str, language: Language) -> Result<(String, &str), Failure> {
     let parts = text.rsplit_once('@').map(|(clip, when)| (clip.to_owned(), when));
     parts.ok_or_else(|| Failure::Usage(Text::BadClipMoment { text: text.to_owned() }.say(language)))
 }

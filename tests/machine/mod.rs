@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use loaxa::domain::airing::{Airing, Entry, Reason, Write};
 use loaxa::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Settings};
-use loaxa::domain::render::{Ending, Feed, NotBegun, Placed, Renderer, Report as Heard};
+use loaxa::domain::render::{Ending, Feed, NotBegun, Placed, Renderer, Report as Rendered};
 use loaxa::domain::schedule::Programme;
 use loaxa::domain::stage::{Absence, Begin};
 use loaxa::domain::time::{ClockState, Now, Wall};
@@ -69,6 +69,9 @@ struct Voice {
     begun: bool,
 }
 
+type Level<'a> = dyn Fn(&Begin, &Programme) -> f32 + 'a;
+type Heard<'a> = dyn FnMut(Wall, &[f32]) + 'a;
+
 /// The machine.
 pub struct Machine<'a> {
     pub build: Build,
@@ -77,9 +80,9 @@ pub struct Machine<'a> {
     renderer: Renderer<Tone>,
     voices: Vec<Voice>,
     /// How loud a sound is: decided by the test, not by the machine.
-    level: Box<dyn Fn(&Begin, &Programme) -> f32 + 'a>,
+    level: Box<Level<'a>>,
     /// Every buffer: wall time of its first frame as the box sees it when the buffer is filled, and the samples.
-    heard: Box<dyn FnMut(Wall, &[f32]) + 'a>,
+    heard: Box<Heard<'a>>,
     numbers: u64,
     /// Boot time, milliseconds.
     pub at: i64,
@@ -294,18 +297,20 @@ impl<'a> Machine<'a> {
         let now = self.now();
         for report in reports {
             let voice = match &report {
-                Heard::Began { voice, .. } | Heard::Ended { voice, .. } | Heard::Refused { voice, .. } => *voice,
+                Rendered::Began { voice, .. } | Rendered::Ended { voice, .. } | Rendered::Refused { voice, .. } => {
+                    *voice
+                }
             };
             let Some(i) = self.voices.iter().position(|v| v.number == voice) else { continue };
             let airing_id = self.voices[i].airing.clone();
             match report {
-                Heard::Began { at_boot_ns, late_ns, .. } => {
+                Rendered::Began { at_boot_ns, late_ns, .. } => {
                     self.voices[i].begun = true;
                     self.told_progress = at_boot_ns / MS;
                     let (wall_ns, error_ns) = (now.wall_ns_of(at_boot_ns), late_ns);
                     self.inbox.push(Report::Began { airing_id, wall_ns, error_ns });
                 }
-                Heard::Ended { at_boot_ns, accepted, how, .. } => {
+                Rendered::Ended { at_boot_ns, accepted, how, .. } => {
                     self.voices.remove(i);
                     let how = match how {
                         Ending::Whole => EndedHow::Whole,
@@ -318,7 +323,7 @@ impl<'a> Machine<'a> {
                     let told = (at_boot_ns + MS - 1) / MS + self.build.report_ms;
                     self.held.push((told, Report::Ended { airing_id, wall_ns, played_ms, how }));
                 }
-                Heard::Refused { why, .. } => {
+                Rendered::Refused { why, .. } => {
                     self.voices.remove(i);
                     let reason = match why {
                         NotBegun::Late => Reason::Late,
