@@ -63,7 +63,7 @@ fn a_crawling_transfer_does_not_delay_a_start() {
         let _ = write!(out, "HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
         lying_server::drip(out, b'x', Duration::from_secs(1));
     });
-    station.configure("null", &province.source(&server, ""));
+    station.configure("default", &province.source(&server, ""));
     let own = Clip::make(&station.path("clips"), 7, 700, 44_100, 1, "mp3");
     let start = soon(9_000);
     let list = clip("t", &own.file);
