@@ -239,6 +239,8 @@ fn killed_again_and_again(seed: u64, rounds: usize) {
     }
     let end = first + count * 2_000 + 1_500;
     std::thread::sleep(Duration::from_millis((end - now_ms()).max(0) as u64));
+    let log = station.log();
+    assert!(!log.contains("a second row was left out"), "nothing airs twice:\n{log}");
     let planned = count as usize * 4;
     let airings = station.wait_for_airings(planned, Duration::from_secs(20));
     let ids: std::collections::BTreeSet<_> = airings.iter().map(|a| a["airing_id"].as_str().unwrap()).collect();

@@ -1,12 +1,17 @@
+//! What is armed or planned stays so, once.
+//!
 //! Between the second at which an item should have ended and the speaker's word that it did, the next one stays armed:
 //! a sound card's clock is never the wall's, and a busy machine reports late.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use loaxa::domain::airing::{Entry, Write};
 use loaxa::domain::config::read_config;
 use loaxa::domain::playlist::{Form, read_list};
-use loaxa::domain::playout::{Action, EndedHow, Event, Playout, Report, Settings};
+use loaxa::domain::playout::{Action, EndedHow, Event, Past, Playout, Report, Saved, Settings};
 use loaxa::domain::schedule::{InForce, Programme};
+use loaxa::domain::stage::Absence;
 use loaxa::domain::time::{ClockState, Now, Wall};
 
 const CONFIG: &str =
@@ -75,4 +80,55 @@ fn an_armed_seam_stays_armed_while_the_item_before_it_is_not_reported_over() {
         assert_eq!(plays, [id(1), id(2), id(3)], "{late_ms} ms late");
         assert_eq!(cuts, Vec::<String>::new(), "{late_ms} ms late");
     }
+}
+
+/// A box that crashes a minute before a session, with its plan fixed and nothing of it settled yet.
+#[test]
+fn a_session_that_was_planned_before_a_crash_is_not_planned_again() {
+    let start = Wall::parse_rfc3339("2022-10-05T05:30:00+07:00").unwrap();
+    let config = read_config(CONFIG.as_bytes(), true).value.unwrap();
+    let list = read_list(LIST.as_bytes(), Form::Local).value.unwrap();
+    let lists = [InForce { source: "local".into(), list: Arc::new(list), since: start + -600_000 }];
+    let programme = Arc::new(Programme::new(Arc::new(config), &lists).unwrap());
+    let settings = Settings { pre_roll_ms: 2_000, lead_ms: 300, output: "null".into(), ideal: false };
+    let now =
+        |at: Wall| Now { wall_ns: at.0 * 1_000_000, boot_ns: (at - start) * 1_000_000, clock: ClockState::Synced };
+    let from = start + -90_000;
+    let mut first = Playout::new(programme.clone(), settings.clone(), None, from);
+    let mut at = from;
+    let mut saved = None;
+    while at < start + -30_000 {
+        for action in first.step(now(at), Event::Tick) {
+            if let Action::Write(writes) = action {
+                for write in writes {
+                    if let Write::Set { name, value } = write
+                        && name == "playout"
+                    {
+                        saved = Some(serde_json::from_value::<Saved>(value).unwrap());
+                    }
+                }
+            }
+        }
+        at = at + 1_000;
+    }
+    // As the log knows it: no airing is settled.
+    let past = Past { saved: saved.unwrap(), absence: Absence::Crashed, noted_ms: HashMap::new(), planned: Vec::new() };
+    let mut second = Playout::new(programme, settings, Some(past), at);
+    let (mut plays, mut sessions) = (Vec::new(), 0);
+    while at < start + 10_000 {
+        for action in second.step(now(at), Event::Tick) {
+            match action {
+                Action::Play(begin) => plays.push(begin.airing_id),
+                Action::Write(writes) => {
+                    sessions += writes.iter().filter(|w| matches!(w, Write::Append(Entry::Session(_)))).count();
+                }
+                _ => {}
+            }
+        }
+        at = at + 1_000;
+    }
+    assert_eq!(sessions, 0, "its plan is in the log already");
+    assert_eq!(second.stage().sessions().count(), 1);
+    let once: BTreeSet<_> = plays.iter().collect();
+    assert_eq!(once.len(), plays.len(), "{plays:?}");
 }

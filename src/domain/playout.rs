@@ -299,6 +299,8 @@ impl Playout {
             Some(p) => (p.saved.stage, p.saved.fixed_until, Some((p.absence, p.noted_ms)), p.planned),
             None => (Stage::new(now), now, None, Vec::new()),
         };
+        let on_stage: Vec<SessionName> =
+            stage.sessions().map(|s| (s.start, s.source.clone(), s.slot.clone())).collect();
         Playout {
             walk: Walk::new(programme.clone(), fixed_until),
             given_programme: programme.clone(),
@@ -308,9 +310,11 @@ impl Playout {
             stage,
             fixed_until,
             faults: HashMap::new(),
-            // When these were fixed is not known to the second: the usual time is as good.
+            // When these were fixed is not known to the second: the usual time is as good. What stands on the stage
+            // may have no row yet and is planned all the same.
             planned: planned
                 .into_iter()
+                .chain(on_stage)
                 .map(|name| {
                     let at = name.0 + -FIX_AHEAD_MS;
                     (name, at)

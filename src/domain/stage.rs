@@ -203,11 +203,6 @@ impl Stage {
         self.runs.push(run);
     }
 
-    /// Whether a session of this name is on stage.
-    pub fn has(&self, source: &str, slot: &str, start: Wall) -> bool {
-        self.runs.iter().any(|r| &*r.session.source == source && &*r.session.slot == slot && r.session.start == start)
-    }
-
     /// The wall clock was stepped: what sounds goes on by the boot clock.
     pub fn clock_stepped(&mut self, step_ms: i64, now: Wall) {
         if let Some(voice) = self.voice.as_mut().filter(|v| !v.relay) {
