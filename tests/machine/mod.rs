@@ -9,9 +9,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use loaxa::domain::airing::{Airing, Entry, Reason, Write};
-use loaxa::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Settings};
+use loaxa::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, SessionName, Settings};
 use loaxa::domain::render::{Ending, Feed, NotBegun, Placed, Renderer, Report as Rendered};
-use loaxa::domain::schedule::Programme;
+use loaxa::domain::schedule::{Programme, session_key};
 use loaxa::domain::stage::{Absence, Begin};
 use loaxa::domain::time::{ClockState, Now, Wall};
 
@@ -377,16 +377,19 @@ impl<'a> Machine<'a> {
         self.at = self.at.max(at);
     }
 
-    /// The wall clock jumps, and is looked at.
+    /// The wall clock jumps, and is looked at. The daemon holds the quiet hours against it once a second, so that what
+    /// is too little for a step (a clock that is slewed) moves them as well.
     pub fn step_clock(&mut self, ms: i64) {
         self.offset += ms;
         self.step(Event::Tick);
+        self.set_gate();
     }
 
     /// The program is gone and comes back after a while; what it knows is what it wrote down.
     pub fn away(&mut self, absence: Absence, ms: i64) {
         let saved = self.saved.clone().and_then(|v| serde_json::from_value(v).ok());
-        let planned = self.playout.planned();
+        // As the log says it: sessions of which something is settled.
+        let planned = self.playout.planned().into_iter().filter(|name| self.settled(name)).collect();
         self.renderer = Renderer::new(self.build.rate, 1);
         self.voices.clear();
         self.held.clear();
@@ -398,6 +401,11 @@ impl<'a> Machine<'a> {
         self.playout = Playout::new(self.programme.clone(), settings(&self.build), past, self.wall());
         self.set_gate();
         self.step(Event::Tick);
+    }
+
+    fn settled(&self, (start, source, slot): &SessionName) -> bool {
+        let session = session_key(source, slot, *start, self.programme.zone) + "/";
+        self.rows.iter().any(|row| row.airing_id.starts_with(&session))
     }
 
     /// The audio device goes: what sounds is told to have ended with it.
