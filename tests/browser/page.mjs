@@ -196,7 +196,10 @@ try {
 
     // A wrong code first: how many tries are left; that it is refused stands in the console, and may.
     const code = loaxa("page-code", "--by", "Nguyễn Văn A").match(/\d{8}/)[0];
+    // The field has the focus by itself; on a busy machine a moment after the page is there.
+    const ready = () => page.waitForFunction(() => document.activeElement?.matches("input:not([type=hidden])"));
     await page.goto(`${base}/login`);
+    await ready();
     forgiven = true;
     await page.keyboard.type(code === "12345678" ? "87654321" : "12345678");
     await press("Enter");
@@ -205,7 +208,8 @@ try {
     await page.goto(`${base}/login`);
     forgiven = false;
     await shot("login");
-    // In by keyboard alone: the field has the focus.
+    // In by keyboard alone.
+    await ready();
     await page.keyboard.type(code);
     await press("Enter");
     await page.waitForURL(`${base}/`);
