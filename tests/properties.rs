@@ -240,7 +240,7 @@ fn whatever_happens_each_planned_airing_ends_once_and_lawfully() {
     if let Some(seed) = number("LOAXA_SEED") {
         return play(seed).unwrap_or_else(|why| panic!("{why}"));
     }
-    let cases = number("LOAXA_CASES").unwrap_or(500);
+    let cases = number("LOAXA_CASES").unwrap_or(2_000);
     let first = number("LOAXA_FIRST_SEED").unwrap_or(0);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let one = |seed: u64| match std::panic::catch_unwind(|| play(seed)) {
