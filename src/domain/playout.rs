@@ -274,7 +274,8 @@ pub struct Playout {
     programme: Arc<Programme>,
     /// As it came in, with the moments at which its lists came into force as they were written down.
     given_programme: Arc<Programme>,
-    waiting_programme: Option<Arc<Programme>>,
+    /// What came while the time was not known, and when, nanoseconds of boot time.
+    waiting_programme: Option<(i64, Arc<Programme>)>,
     settings: Settings,
     walk: Walk,
     stage: Stage,
@@ -420,10 +421,14 @@ impl Playout {
             self.stage.absence = None;
         }
         self.happens(now, event, &mut out, &mut actions);
-        if let Some(programme) = self.waiting_programme.take() {
+        if let Some((came_ns, programme)) = self.waiting_programme.take() {
             // It came while nobody knew the time: what it had due since then was missed for that.
             let absence = self.stage.absence.replace(Absence::ClockUnknown);
             self.happens(now, Event::Programme(programme), &mut out, &mut actions);
+            let came = now.wall() + -((now.boot_ns - came_ns) / 1_000_000).max(0);
+            self.walk = Walk::knowing(self.programme.clone(), came, &self.planned);
+            self.stage.now = self.stage.now.min(came);
+            self.advance(now, now.wall(), &mut out);
             self.stage.absence = absence;
         }
         self.release_held(now, &mut out);
@@ -447,7 +452,7 @@ impl Playout {
             actions.insert(0, note(steps, &self.past));
         }
         match event {
-            Event::Programme(programme) => self.waiting_programme = Some(programme),
+            Event::Programme(programme) => self.waiting_programme = Some((now.boot_ns, programme)),
             Event::Play { token, .. } | Event::Emergency { token, .. } => {
                 let result = Err(PlayRefusal::Forbidden(Reason::ClockUnknown));
                 actions.push(Action::Answer { token, result });
