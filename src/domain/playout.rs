@@ -424,9 +424,8 @@ impl Playout {
         if let Some((came_ns, programme)) = self.waiting_programme.take() {
             // It came while nobody knew the time: what it had due since then was missed for that.
             let absence = self.stage.absence.replace(Absence::ClockUnknown);
-            self.happens(now, Event::Programme(programme), &mut out, &mut actions);
             let came = now.wall() + -((now.boot_ns - came_ns) / 1_000_000).max(0);
-            self.walk = Walk::knowing(self.programme.clone(), came, &self.planned);
+            self.take_programme(programme, came, now, &mut out, &mut actions);
             self.stage.now = self.stage.now.min(came);
             self.advance(now, now.wall(), &mut out);
             self.stage.absence = absence;
@@ -607,18 +606,28 @@ impl Playout {
         self.stage = stage;
     }
 
+    /// Another programme is in force and plans what starts from `from` on.
+    fn take_programme(
+        &mut self,
+        programme: Arc<Programme>,
+        from: Wall,
+        now: Now,
+        out: &mut Vec<Decision>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.programme = programme.clone();
+        self.given_programme = programme;
+        self.walk = Walk::knowing(self.programme.clone(), from, &self.planned);
+        self.take_emergencies(now, out);
+        self.bound_anew(now, actions);
+        self.changed = true;
+    }
+
     fn happens(&mut self, now: Now, event: Event, out: &mut Vec<Decision>, actions: &mut Vec<Action>) {
         let armed: Vec<String> = self.armed.keys().cloned().collect();
         match event {
             Event::Tick => {}
-            Event::Programme(programme) => {
-                self.programme = programme.clone();
-                self.given_programme = programme;
-                self.walk = Walk::knowing(self.programme.clone(), now.wall(), &self.planned);
-                self.take_emergencies(now, out);
-                self.bound_anew(now, actions);
-                self.changed = true;
-            }
+            Event::Programme(programme) => self.take_programme(programme, now.wall(), now, out, actions),
             Event::Speaker(report) => self.held.push(report),
             Event::HookFailed => {
                 let mut stage = std::mem::replace(&mut self.stage, Stage::new(now.wall()));
