@@ -31,6 +31,9 @@ const NOTE_EVERY_MS: i64 = 5 * SECOND_MS;
 /// So many sessions are remembered as planned, so that no step of the clock makes them air twice.
 const REMEMBERED_SESSIONS: usize = 32_768;
 
+/// So many programmes that came while the time was not known are kept, the newest, to be settled by.
+const WAITING_PROGRAMMES: usize = 32;
+
 /// The name under which the log keeps an [`Absence`] that is not settled yet.
 pub const UNSETTLED: &str = "unsettled_absence";
 
@@ -274,8 +277,8 @@ pub struct Playout {
     programme: Arc<Programme>,
     /// As it came in, with the moments at which its lists came into force as they were written down.
     given_programme: Arc<Programme>,
-    /// What came while the time was not known, and when, nanoseconds of boot time.
-    waiting_programme: Option<(i64, Arc<Programme>)>,
+    /// What came while the time was not known, and when, nanoseconds of boot time, the oldest first.
+    waiting_programmes: Vec<(i64, Arc<Programme>)>,
     settings: Settings,
     walk: Walk,
     stage: Stage,
@@ -306,7 +309,7 @@ impl Playout {
             walk: Walk::new(programme.clone(), fixed_until),
             given_programme: programme.clone(),
             programme,
-            waiting_programme: None,
+            waiting_programmes: Vec::new(),
             settings,
             stage,
             fixed_until,
@@ -410,7 +413,7 @@ impl Playout {
             if !now.clock.trusted() {
                 return self.step_untrusted(now, event, out, actions);
             }
-            self.settle_past(first, now, &mut out);
+            self.settle_past(first, now, &mut out, &mut actions);
         }
         let unsure = !now.clock.trusted();
         if unsure && self.stage.absence.is_none() {
@@ -421,15 +424,6 @@ impl Playout {
             self.stage.absence = None;
         }
         self.happens(now, event, &mut out, &mut actions);
-        if let Some((came_ns, programme)) = self.waiting_programme.take() {
-            // It came while nobody knew the time: what it had due since then was missed for that.
-            let absence = self.stage.absence.replace(Absence::ClockUnknown);
-            let came = now.wall() + -((now.boot_ns - came_ns) / 1_000_000).max(0);
-            self.take_programme(programme, came, now, &mut out, &mut actions);
-            self.stage.now = self.stage.now.min(came);
-            self.advance(now, now.wall(), &mut out);
-            self.stage.absence = absence;
-        }
         self.release_held(now, &mut out);
         self.advance(now, now.wall(), &mut out);
         let foreseen = self.foresee(now);
@@ -451,7 +445,12 @@ impl Playout {
             actions.insert(0, note(steps, &self.past));
         }
         match event {
-            Event::Programme(programme) => self.waiting_programme = Some((now.boot_ns, programme)),
+            Event::Programme(programme) => {
+                if self.waiting_programmes.len() == WAITING_PROGRAMMES {
+                    self.waiting_programmes.remove(0);
+                }
+                self.waiting_programmes.push((now.boot_ns, programme));
+            }
             Event::Play { token, .. } | Event::Emergency { token, .. } => {
                 let result = Err(PlayRefusal::Forbidden(Reason::ClockUnknown));
                 actions.push(Action::Answer { token, result });
@@ -474,10 +473,13 @@ impl Playout {
         actions
     }
 
-    fn settle_past(&mut self, first: Now, now: Now, out: &mut Vec<Decision>) {
+    /// The time is known for the first time since the start: what fell due before gets its outcomes, under each
+    /// programme for as long as it was in force.
+    fn settle_past(&mut self, first: Now, now: Now, out: &mut Vec<Decision>, actions: &mut Vec<Action>) {
         self.settled_past = true;
         let wall = now.wall();
-        let untrusted_before = !first.clock.trusted();
+        let ago = |boot_ns: i64| wall + -((now.boot_ns - boot_ns) / 1_000_000).max(0);
+        let waiting = std::mem::take(&mut self.waiting_programmes);
         if let Some((absence, noted)) = self.past.take() {
             if !self.settings.ideal {
                 out.push(Decision::Write(unsettled(None)));
@@ -487,27 +489,34 @@ impl Playout {
             stage.now = stage.now.min(wall);
             stage.left(absence, |id| noted.get(id).copied(), &self.light(now, &armed), out);
             self.stage = stage;
-            // This run began so long ago by the boot clock; before that the box was away.
-            let started = wall + -((now.boot_ns - first.boot_ns) / 1_000_000);
             self.rewind(wall);
             self.take_emergencies(now, out);
             // What fell due in the very moment it left finds it gone too.
             self.advance(now, self.stage.now, out);
-            self.advance(now, started.min(wall), out);
-            if untrusted_before {
-                self.stage.absence = Some(Absence::ClockUnknown);
-                self.advance(now, wall, out);
-            }
-            self.stage.absence = None;
-            self.stage.conditions.device_ok = true;
-            self.stage.conditions.hook_failed = false;
+            // This run began then; before that the box was away.
+            self.advance(now, ago(first.boot_ns), out);
         } else {
-            // A fresh box: there is no past. What the wrong clock said is forgotten.
-            self.stage.now = wall;
-            self.fixed_until = wall;
-            self.rewind(wall);
+            // A fresh box: there is no past but under the lists that came meanwhile. What the wrong clock said is
+            // forgotten.
+            self.stage.now = waiting.first().map_or(wall, |(came_ns, _)| ago(*came_ns));
+            self.fixed_until = self.stage.now;
+            self.rewind(self.stage.now);
             self.take_emergencies(now, out);
         }
+        if !first.clock.trusted() {
+            self.stage.absence = Some(Absence::ClockUnknown);
+            for (came_ns, programme) in waiting {
+                let came = ago(came_ns);
+                self.advance(now, came, out);
+                // The moment at which it came into force was written down by the wrong clock.
+                self.take_programme(Arc::new(programme.in_force_by(came)), came, now, out, actions);
+                self.given_programme = programme;
+            }
+            self.advance(now, wall, out);
+        }
+        self.stage.absence = None;
+        self.stage.conditions.device_ok = true;
+        self.stage.conditions.hook_failed = false;
         self.changed = true;
     }
 

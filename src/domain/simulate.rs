@@ -309,7 +309,10 @@ pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehear
             continue;
         }
         let wall = truth + world.offset_ms;
-        let unsettled = world.playout.as_ref().is_some_and(|p| p.stage().has_unsettled_before(rehearsal.to));
+        // What fell due before the end is settled after it when nobody knew the time until then.
+        let unsettled = world.playout.as_ref().is_some_and(|p| {
+            p.stage().has_unsettled_before(rehearsal.to) || (p.unsettled().is_some() && incidents.peek().is_some())
+        });
         if wall >= rehearsal.to && !unsettled {
             break;
         }
