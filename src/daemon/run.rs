@@ -34,7 +34,8 @@ use crate::domain::heartbeat::{self, Heartbeat};
 use crate::domain::keyring::KEYS;
 use crate::domain::playlist::{ClipKind, Form, LOCAL, List, Priority, read_list};
 use crate::domain::playout::{
-    Action, EndedHow, Event, LEAD_MS, Past, PlayRefusal, Playout, Report, Saved, Settings, UNSETTLED,
+    Action, EndedHow, Event, LEAD_MS, Past, PlayRefusal, Playout, REMEMBERED_MS, Report, Saved, Settings, UNSETTLED,
+    session_of,
 };
 use crate::domain::quota;
 use crate::domain::render::Format;
@@ -358,8 +359,8 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<Las
                 log.named(UNSETTLED)?.and_then(|v| serde_json::from_value::<Option<Absence>>(v).ok().flatten());
             let absence = before.map_or(absence, |before| absence.graver(before));
             let noted_ms = log.intents()?.into_iter().map(|i| (i.airing_id, i.played_ms)).collect();
-            let since = now.min(saved.stage.now) + -31 * DAY_MS;
-            let planned = log.settled_since(since)?.iter().filter_map(|id| planned_session(id, zone)).collect();
+            let since = now.min(saved.stage.now) + -REMEMBERED_MS;
+            let planned = log.settled_since(since)?.iter().filter_map(|id| session_of(id, zone)).collect();
             Some(Past { saved, absence, noted_ms, planned })
         }
     };
@@ -376,13 +377,6 @@ fn last_run(log: &AiringLog, boot_id: &str, zone: Zone, now: Wall) -> Result<Las
             .filter(|v| v["boot_id"] == *boot_id)
             .and_then(|v| serde_json::from_value(v["right"].clone()).ok()),
     })
-}
-
-/// `source/slot/start/position` -> the session.
-fn planned_session(airing_id: &str, zone: Zone) -> Option<(Wall, Arc<str>, Arc<str>)> {
-    let mut parts = airing_id.splitn(4, '/');
-    let (source, slot, start) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((zone.parse(start)?, source.into(), slot.into()))
 }
 
 impl Daemon {

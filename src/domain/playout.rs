@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::airing::{EventKind, Reason, Write};
 use crate::domain::schedule::{ClipFacts, EmergencyOrder, FIX_AHEAD_MS, Programme, Session, Walk};
 use crate::domain::stage::{Absence, Begin, Decision, Light, Stage, Stop, event};
-use crate::domain::time::{Now, SECOND_MS, Wall, Zone};
+use crate::domain::time::{DAY_MS, Now, SECOND_MS, Wall, Zone};
 
 /// The plan is looked at again at least so often, milliseconds: a timer that fails must not silence the station.
 pub const LOOK_AGAIN_MS: i64 = 30 * SECOND_MS;
@@ -30,6 +30,10 @@ const NOTE_EVERY_MS: i64 = 5 * SECOND_MS;
 
 /// So many sessions are remembered as planned, so that no step of the clock makes them air twice.
 const REMEMBERED_SESSIONS: usize = 32_768;
+
+/// At a start the sessions of so long, milliseconds, are read back from the log: no clock that is set back further
+/// than that finds them planned.
+pub const REMEMBERED_MS: i64 = 31 * DAY_MS;
 
 /// So many programmes that came while the time was not known are kept, the newest, to be settled by.
 const WAITING_PROGRAMMES: usize = 32;
@@ -271,6 +275,13 @@ struct Armed {
 
 /// Start, source and slot: names a session among all.
 pub type SessionName = (Wall, Arc<str>, Arc<str>);
+
+/// The session of an airing by the id its row carries, `SOURCE/SLOT/START/POSITION`; none for a manual play.
+pub fn session_of(airing_id: &str, zone: Zone) -> Option<SessionName> {
+    let mut parts = airing_id.splitn(4, '/');
+    let (source, slot, start) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((zone.parse(start)?, source.into(), slot.into()))
+}
 
 /// The state machine.
 pub struct Playout {

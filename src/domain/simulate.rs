@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::airing::{Airing, Entry, Reason, Write};
-use crate::domain::playout::{Action, EndedHow, Event, Past, PlayRefusal, Playout, Report, Settings};
+use crate::domain::playout::{
+    Action, EndedHow, Event, Past, PlayRefusal, Playout, REMEMBERED_MS, Report, SessionName, Settings, session_of,
+};
 use crate::domain::schedule::{EMERGENCY_GAP_MS, EmergencyOrder, Programme};
 use crate::domain::stage::{Absence, Stop};
 use crate::domain::time::{ClockState, Now, Wall};
@@ -120,7 +122,6 @@ struct World {
     next_boot: Option<(i64, ClockState)>,
     wake: Wall,
     played: u64,
-    planned: Vec<(Wall, Arc<str>, Arc<str>)>,
 }
 
 fn settings() -> Settings {
@@ -134,6 +135,13 @@ impl World {
             boot_ns: (truth - self.booted) * 1_000_000,
             clock: self.clock,
         }
+    }
+
+    /// The sessions that have rows, as a start finds them in the log.
+    fn settled_since(&self, since: Wall) -> Vec<SessionName> {
+        airings(&self.rows, since, Wall(i64::MAX))
+            .filter_map(|a| session_of(&a.airing_id, self.programme.zone))
+            .collect()
     }
 
     fn step(&mut self, truth: Wall, event: Event) {
@@ -184,8 +192,8 @@ impl World {
                         voice.map(|v| (v.airing_id.clone(), now.wall() - v.at)).into_iter().collect()
                     }
                 };
-                self.planned = playout.planned();
-                let past = Past { saved, absence, noted_ms, planned: self.planned.clone() };
+                let planned = self.settled_since(now.wall().min(saved.stage.now) + -REMEMBERED_MS);
+                let past = Past { saved, absence, noted_ms, planned };
                 if rebooted {
                     self.booted = back;
                     self.boot += 1;
@@ -288,7 +296,6 @@ pub fn rehearse(programme: Arc<Programme>, rehearsal: &Rehearsal) -> (Vec<Rehear
         next_boot: None,
         wake: from,
         played: 0,
-        planned: Vec::new(),
     };
     let mut incidents = rehearsal.incidents.clone();
     incidents.sort_by_key(|(at, _)| *at);
