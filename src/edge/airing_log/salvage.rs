@@ -15,7 +15,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use serde_json::{Map, Value, json};
 
-use super::{AiringLog, Committed, Identity, LogError, append, beside, has_content, hex, set_meta, signed, sqlite};
+use super::proof::{CHECK, set_check};
+use super::reading::manual_number;
+use super::writing::append;
+use super::{AiringLog, Committed, Identity, LogError, beside, has_content, hex, set_meta, signed, sqlite};
 use crate::domain::airing::{Entry, EventKind, EventRow, Stamp, unhex32};
 use crate::domain::chain::{Index, Row, Scratch};
 use crate::domain::time::Clock;
@@ -142,9 +145,7 @@ impl Beside {
             match record.as_slice() {
                 [Field::Text(key), Field::Text(value)] => {
                     let table = match key.as_str() {
-                        "log_id" | "head" | "last_batch" | "manual" | "machine" | "pruned" | super::CHECK => {
-                            &mut self.meta
-                        }
+                        "log_id" | "head" | "last_batch" | "manual" | "machine" | "pruned" | CHECK => &mut self.meta,
                         other if other.matches('/').count() >= 2 => &mut self.sessions,
                         _ => &mut self.named,
                     };
@@ -182,7 +183,7 @@ impl Beside {
         let mut rows = query.query([])?;
         let mut highest = noted.unwrap_or(0);
         while let Some(row) = rows.next()? {
-            highest = highest.max(super::manual_number(&row.get::<_, String>(0)?).unwrap_or(0));
+            highest = highest.max(manual_number(&row.get::<_, String>(0)?).unwrap_or(0));
         }
         if highest > 0 {
             set_meta(tx, "manual", &highest.to_string())?;
@@ -243,7 +244,7 @@ fn replace(
         let last = append(&tx, &event, &stamp, identity.zone).map_err(&on)?;
         set_meta(&tx, "log_id", &log_id).map_err(&on)?;
         set_meta(&tx, "head", &format!("{}:{}", last.seq, hex(&last.head))).map_err(&on)?;
-        super::set_check(&tx).map_err(&on)?;
+        set_check(&tx).map_err(&on)?;
         tx.commit().map_err(&on)?;
         db.close().map_err(|(_, e)| on(e))?;
     }
