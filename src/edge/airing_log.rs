@@ -6,6 +6,7 @@
 //! order, and writes it when the disk heals (invariant 2).
 
 mod opening;
+mod pages;
 mod proof;
 mod reading;
 mod salvage;
