@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::NaiveDate;
 
-use super::received::percent;
-use super::{Sheet, esc, second};
+use super::{Sheet, esc, percent, second};
 use crate::domain::airing::{Outcome, Reason};
 use crate::domain::text::{Text, length_words, outcome_word, reason_words};
 use crate::domain::time::{DAY_MS, Wall, Zone};

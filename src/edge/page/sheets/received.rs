@@ -326,16 +326,3 @@ pub(super) fn brings(list: &List, offer: &Offer, campaign: &str) -> bool {
         What::Offer(_) | What::Offers(_) => false,
     })
 }
-
-/// A value in a query.
-pub(super) fn percent(text: &str) -> String {
-    let mut out = String::new();
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_') {
-            out.push(char::from(b));
-        } else {
-            let _ = write!(out, "%{b:02X}");
-        }
-    }
-    out
-}
