@@ -62,9 +62,10 @@ use crate::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use crate::edge::systemd;
 use crate::edge::written::{Watched, Written};
 
-/// The loop looks at files, alarms and the watchdog so often.
+/// The loop looks at files, alarms and the watchdog so often. Between two of these it sleeps until something is due or
+/// somebody has something to say: each wake costs a small box more than what is then done.
 const TICK: Duration = Duration::from_secs(1);
-/// Config and list are looked at so often.
+/// Files that somebody is changing are looked at so often.
 const LOOK: Duration = Duration::from_millis(250);
 /// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
 const STILL: u32 = 4;
@@ -686,15 +687,29 @@ impl Daemon {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let (mut settling, mut noise) = (false, false);
         loop {
+            // The kernel says when a file is written to; only while one changes is it looked at again and again. What
+            // else happens in the same folder need not wake anybody more than once between two ticks.
+            let was_settling = std::mem::replace(&mut settling, self.files_settle());
+            if settling && !was_settling {
+                look.reset();
+            }
             let now = self.clock.now();
             let wait_ns = (self.wake_at.0 * 1_000_000 - now.wall_ns).max(0) as u64;
             tokio::select! {
                 biased;
                 Some(message) = rx.recv() => self.take(message),
                 () = tokio::time::sleep(Duration::from_nanos(wait_ns)) => self.step(Event::Tick),
-                _ = tick.tick() => self.tick(),
-                _ = look.tick() => self.watch_files(),
+                _ = tick.tick() => {
+                    noise = false;
+                    self.tick();
+                }
+                _ = look.tick(), if settling => self.watch_files(),
+                () = self.written.stirs(), if !settling && !noise => {
+                    self.watch_files();
+                    noise = !self.files_settle();
+                }
                 _ = hup.recv() => self.reload(None),
                 _ = term.recv() => break,
                 _ = int.recv() => break,
