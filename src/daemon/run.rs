@@ -465,7 +465,10 @@ impl Daemon {
             since: match &last.own_since {
                 Some((sha256, since)) if *sha256 == own_sha => *since,
                 // A clock that nobody believes does not say since when.
-                _ => clock.now().wall().max(if clock.now().clock.trusted() { Wall(0) } else { clock.floor() }),
+                _ => {
+                    let now = clock.now();
+                    if now.clock.trusted() { now.wall() } else { now.wall().max(clock.floor()) }
+                }
             },
         });
         if let Err(error) = write_tone(&state_dir) {
@@ -474,13 +477,15 @@ impl Daemon {
 
         // What was in force while the box was away settles the past; only then does the new come into force.
         let before = own_list_before(&loaded, &clock, last.own_since.as_ref(), &own_sha);
-        let present = programme(&config, own.as_ref(), (&stored, &urgent), clock.now().wall())?;
+        let present_at = clock.now().wall();
+        let present = programme(&config, own.as_ref(), (&stored, &urgent), present_at)?;
         let settling = match &before {
-            Some(old) => programme(&config, Some(old), (&stored, &urgent), clock.now().wall())
-                .unwrap_or_else(|_| present.clone()),
+            Some(old) => {
+                programme(&config, Some(old), (&stored, &urgent), present_at).unwrap_or_else(|_| present.clone())
+            }
             None => present.clone(),
         };
-        let mut playout = Playout::new(settling, settings(&config), last.past, clock.now().wall());
+        let mut playout = Playout::new(settling, settings(&config), last.past, present_at);
         for (clip, fault) in audio.faults() {
             playout.clip_fault(&clip, Some(fault));
         }
