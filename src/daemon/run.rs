@@ -69,8 +69,11 @@ const TICK: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(250);
 /// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
 const STILL: u32 = 4;
-/// After so many looks what only start-up needed is given back.
+/// After so many looks what only start-up needed is given back, and every so many what came to it since.
 const START_IS_OVER_TICKS: u64 = 5;
+const GIVE_BACK_TICKS: u64 = 15;
+/// That happens only when nothing is to be done for so long, milliseconds.
+const GIVE_BACK_AHEAD_MS: i64 = 5_000;
 /// The quiet gate of the speaker is set anew when the wall clock has moved against boot time by so much, nanoseconds.
 const GATE_OFF_NS: i64 = 5_000_000;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
@@ -195,6 +198,7 @@ struct Daemon {
     tx: mpsc::UnboundedSender<Message>,
     alarms: Alarms,
     device_error: Option<Text>,
+    device_open: bool,
     formats: HashMap<String, Format>,
     plays: HashMap<String, WaitingPlay>,
     answers: HashMap<u64, (oneshot::Sender<Answer>, bool)>,
@@ -248,6 +252,7 @@ struct Daemon {
 /// # Errors
 /// [`StartError`] when it cannot start.
 pub fn run(options: Options) -> Result<(), StartError> {
+    memory::be_frugal();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -528,6 +533,7 @@ impl Daemon {
             tx,
             alarms,
             device_error: None,
+            device_open: false,
             formats: HashMap::new(),
             plays: HashMap::new(),
             answers: HashMap::new(),
@@ -988,13 +994,15 @@ impl Daemon {
         let report = match event {
             SpeakerEvent::Ready { .. } => return,
             SpeakerEvent::Closed => {
-                memory::give_back_code();
+                self.device_open = false;
+                memory::give_back();
                 return;
             }
             SpeakerEvent::Opened { name, rate, channels } => {
+                self.device_open = true;
                 // Ahead of the first sound, never under one that comes back.
                 if self.playout.stage().voice.is_none() {
-                    memory::give_back_code();
+                    memory::give_back();
                 }
                 tracing::info!("{name}: {rate} Hz, {channels}");
                 return;
@@ -1041,6 +1049,7 @@ impl Daemon {
             SpeakerEvent::DeviceLost { error } => {
                 tracing::error!("{}", error.say(self.language));
                 self.device_error = Some(error.clone());
+                self.device_open = false;
                 self.alarm("device_lost", error);
                 Report::DeviceLost
             }
