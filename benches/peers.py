@@ -392,13 +392,13 @@ def main():
         closing.append(sink.close)
         recording = Recording(sink)
 
-        # From the next minute that leaves the daemon 20 s, in which it is weighed idle.
-        zero = math.ceil((time.time() + 25) / 60) * 60
+        # From the next minute that leaves the daemon 75 s: it starts, and is weighed idle.
+        zero = math.ceil((time.time() + 85) / 60) * 60
         planned = {way: [zero + 60 * n + SECOND[way] for n in range(a.rounds)] for way in ways}
         weigh_at = zero + 60 * a.rounds + 5
         print(f"{a.rounds} rounds, done about {local(weigh_at + a.weigh + 10):%H:%M:%S} (+07:00)", file=sys.stderr)
 
-        daemon = idle = None
+        daemon = idle = idle_again = None
         if "loaxa" in ways:
             (folder / "station").mkdir()
             config = write_station(folder / "station", pairs["loaxa"], planned["loaxa"], minute, weigh_at)
@@ -409,16 +409,20 @@ def main():
             log = open(folder / "loaxa.log", "w")
             daemon = subprocess.Popen([a.loaxa, "run", "--config", str(config)], env=env, stdout=log, stderr=log)
             closing.append(lambda: (daemon.send_signal(signal.SIGTERM), daemon.wait(20)))
-            time.sleep(5)
+            time.sleep(10)
             if daemon.poll() is not None:
                 raise SystemExit(f"loaxa ended: {(folder / 'loaxa.log').read_text()[-2000:]}")
-            idle = Weight(daemon.pid, 15)
+            idle = Weight(daemon.pid, 60)
         cron = Cron(sink, pairs["cron"])
         closing.append(cron.close)
 
         launches = sorted((t, way) for way in ways if way in COMMAND for t in planned[way])
         running = []
         for t, way in launches:
+            if daemon and idle_again is None and t > zero + 60 * (a.rounds - 1) + 25:
+                # After the last session of the rounds: what they left behind.
+                sleep_until(zero + 60 * (a.rounds - 1) + 25)
+                idle_again = Weight(daemon.pid, 30)
             sleep_until(t)
             running.append(subprocess.Popen([*COMMAND[way], *map(str, pairs[way])], env=sink.env,
                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -457,9 +461,10 @@ def main():
             result[way] = {"start_error_ms": spread(errors), "gap_ms": spread(gaps),
                            "not_heard": errors.count(None), "rss_mb": w and w.rss, "cpu_s_per_min": w and w.cpu,
                            "errors_ms": errors}
-        if idle:
-            result["loaxa"]["idle_rss_mb"] = idle.rss
-            result["loaxa"]["idle_cpu_percent"] = idle.cpu and idle.cpu / 60 * 100
+        for when, w in [("idle", idle), ("idle_again", idle_again)]:
+            if w:
+                result["loaxa"][f"{when}_rss_mb"] = w.rss
+                result["loaxa"][f"{when}_cpu_percent"] = w.cpu and w.cpu / 60 * 100
     finally:
         for close in reversed(closing):
             try:
@@ -478,9 +483,10 @@ def main():
         cpu = "-" if r["cpu_s_per_min"] is None else f"{r['cpu_s_per_min']:.2f}"
         print(f"| {named[way]} | {shown(r['start_error_ms'])} | {shown(r['gap_ms'])} "
               f"| {r['not_heard']} of {a.rounds} | {rss} | {cpu} |")
-    if idle and idle.rss:
-        print(f"\nloaxa idle, device closed, {STATION_CLIPS} airings a day in its list: "
-              f"{idle.rss:.1f} MB resident, {idle.cpu / 60 * 100:.2f} % CPU")
+    for when, w in [("at first", idle), (f"after {a.rounds} sessions", idle_again)]:
+        if w and w.rss:
+            print(f"\nloaxa idle {when}, device closed, {STATION_CLIPS} airings a day in its list: "
+                  f"{w.rss:.1f} MB resident, {w.cpu / 60 * 100:.2f} % CPU")
     if a.json:
         Path(a.json).write_text(json.dumps(result, indent=1))
 

@@ -63,14 +63,18 @@ use crate::edge::speaker::{How, Play, Refusal, Speaker, SpeakerEvent};
 use crate::edge::systemd;
 use crate::edge::written::{Watched, Written};
 
-/// The loop looks at files, alarms and the watchdog so often.
+/// The loop looks at files, alarms and the watchdog so often. Between two of these it sleeps until something is due or
+/// somebody has something to say: each wake costs a small box more than what is then done.
 const TICK: Duration = Duration::from_secs(1);
-/// Config and list are looked at so often.
+/// Files that somebody is changing are looked at so often.
 const LOOK: Duration = Duration::from_millis(250);
 /// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
 const STILL: u32 = 4;
-/// After so many looks what only start-up needed is given back.
+/// After so many looks what only start-up needed is given back, and every so many what came to it since.
 const START_IS_OVER_TICKS: u64 = 5;
+const GIVE_BACK_TICKS: u64 = 15;
+/// That happens only when nothing is to be done for so long, milliseconds.
+const GIVE_BACK_AHEAD_MS: i64 = 5_000;
 /// The quiet gate of the speaker is set anew when the wall clock has moved against boot time by so much, nanoseconds.
 const GATE_OFF_NS: i64 = 5_000_000;
 /// The quiet gate of the speaker reaches so far ahead, milliseconds.
@@ -195,6 +199,7 @@ struct Daemon {
     tx: mpsc::UnboundedSender<Message>,
     alarms: Alarms,
     device_error: Option<Text>,
+    device_open: bool,
     formats: HashMap<String, Format>,
     plays: HashMap<String, WaitingPlay>,
     answers: HashMap<u64, (oneshot::Sender<Answer>, bool)>,
@@ -248,6 +253,7 @@ struct Daemon {
 /// # Errors
 /// [`StartError`] when it cannot start.
 pub fn run(options: Options) -> Result<(), StartError> {
+    memory::be_frugal();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -458,7 +464,10 @@ impl Daemon {
             since: match &last.own_since {
                 Some((sha256, since)) if *sha256 == own_sha => *since,
                 // A clock that nobody believes does not say since when.
-                _ => clock.now().wall().max(if clock.now().clock.trusted() { Wall(0) } else { clock.floor() }),
+                _ => {
+                    let now = clock.now();
+                    if now.clock.trusted() { now.wall() } else { now.wall().max(clock.floor()) }
+                }
             },
         });
         if let Err(error) = write_tone(&state_dir) {
@@ -467,13 +476,15 @@ impl Daemon {
 
         // What was in force while the box was away settles the past; only then does the new come into force.
         let before = own_list_before(&loaded, &clock, last.own_since.as_ref(), &own_sha);
-        let present = programme(&config, own.as_ref(), (&stored, &urgent), clock.now().wall())?;
+        let present_at = clock.now().wall();
+        let present = programme(&config, own.as_ref(), (&stored, &urgent), present_at)?;
         let settling = match &before {
-            Some(old) => programme(&config, Some(old), (&stored, &urgent), clock.now().wall())
-                .unwrap_or_else(|_| present.clone()),
+            Some(old) => {
+                programme(&config, Some(old), (&stored, &urgent), present_at).unwrap_or_else(|_| present.clone())
+            }
             None => present.clone(),
         };
-        let mut playout = Playout::new(settling, settings(&config), last.past, clock.now().wall());
+        let mut playout = Playout::new(settling, settings(&config), last.past, present_at);
         for (clip, fault) in audio.faults() {
             playout.clip_fault(&clip, Some(fault));
         }
@@ -516,6 +527,7 @@ impl Daemon {
             tx,
             alarms,
             device_error: None,
+            device_open: false,
             formats: HashMap::new(),
             plays: HashMap::new(),
             answers: HashMap::new(),
@@ -680,15 +692,29 @@ impl Daemon {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let (mut settling, mut noise) = (false, false);
         loop {
+            // The kernel says when a file is written to; only while one changes is it looked at again and again. What
+            // else happens in the same folder need not wake anybody more than once between two ticks.
+            let was_settling = std::mem::replace(&mut settling, self.files_settle());
+            if settling && !was_settling {
+                look.reset();
+            }
             let now = self.clock.now();
             let wait_ns = (self.wake_at.0 * 1_000_000 - now.wall_ns).max(0) as u64;
             tokio::select! {
                 biased;
                 Some(message) = rx.recv() => self.take(message),
                 () = tokio::time::sleep(Duration::from_nanos(wait_ns)) => self.step(Event::Tick),
-                _ = tick.tick() => self.tick(),
-                _ = look.tick() => self.watch_files(),
+                _ = tick.tick() => {
+                    noise = false;
+                    self.tick();
+                }
+                _ = look.tick(), if settling => self.watch_files(),
+                () = self.written.stirs(), if !settling && !noise => {
+                    self.watch_files();
+                    noise = !self.files_settle();
+                }
                 _ = hup.recv() => self.reload(None),
                 _ = term.recv() => break,
                 _ = int.recv() => break,
@@ -962,13 +988,15 @@ impl Daemon {
         let report = match event {
             SpeakerEvent::Ready { .. } => return,
             SpeakerEvent::Closed => {
-                memory::give_back_code();
+                self.device_open = false;
+                memory::give_back();
                 return;
             }
             SpeakerEvent::Opened { name, rate, channels } => {
+                self.device_open = true;
                 // Ahead of the first sound, never under one that comes back.
                 if self.playout.stage().voice.is_none() {
-                    memory::give_back_code();
+                    memory::give_back();
                 }
                 tracing::info!("{name}: {rate} Hz, {channels}");
                 return;
@@ -1015,6 +1043,7 @@ impl Daemon {
             SpeakerEvent::DeviceLost { error } => {
                 tracing::error!("{}", error.say(self.language));
                 self.device_error = Some(error.clone());
+                self.device_open = false;
                 self.alarm("device_lost", error);
                 Report::DeviceLost
             }

@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Who holds a file open so long without writing anything is not waited for, nanoseconds.
 const FORGOTTEN_NS: i64 = 60 * 1_000_000_000;
@@ -35,7 +37,7 @@ pub struct Seen {
 #[derive(Default)]
 pub struct Written {
     watched: Vec<Watched>,
-    inotify: Option<OwnedFd>,
+    inotify: Option<AsyncFd<OwnedFd>>,
     /// By watch: the names that matter there, or all.
     names: HashMap<i32, Option<Vec<OsString>>>,
     /// Files begun and not finished, and when they were last written to, nanoseconds of boot time.
@@ -43,13 +45,16 @@ pub struct Written {
 }
 
 impl Written {
-    /// Watches these files, and no others any more.
+    /// Watches these files, and no others any more. To be called within a tokio runtime.
     pub fn watch(&mut self, watched: Vec<Watched>) {
         if self.watched == watched {
             return;
         }
-        *self = Written { inotify: init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok(), ..Written::default() };
-        let Some(inotify) = &self.inotify else { return };
+        let inotify = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok();
+        // SAFETY: the descriptor is open and the same one for as long as the `AsyncFd` owns it; nothing closes it apart.
+        let inotify = inotify.and_then(|fd| unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok());
+        *self = Written { inotify, ..Written::default() };
+        let Some(inotify) = self.inotify.as_ref().map(AsyncFd::get_ref) else { return };
         let what = WatchFlags::MODIFY
             | WatchFlags::CLOSE_WRITE
             | WatchFlags::MOVED_TO
@@ -74,10 +79,27 @@ impl Written {
         self.watched = watched;
     }
 
+    /// Waits until there is something to look at; for ever where nothing is watched.
+    pub async fn stirs(&self) {
+        if let Some(inotify) = &self.inotify
+            && let Ok(mut ready) = inotify.readable().await
+        {
+            // What comes from here on stirs again: `look` reads all there is.
+            ready.clear_ready();
+            return;
+        }
+        std::future::pending().await
+    }
+
+    /// Whether a file was begun and not finished when it was last looked.
+    pub fn half_written(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// What has happened; `boot_ns` is now.
     pub fn look(&mut self, boot_ns: i64) -> Seen {
         let mut seen = Seen::default();
-        let Some(inotify) = &self.inotify else { return seen };
+        let Some(inotify) = self.inotify.as_ref().map(AsyncFd::get_ref) else { return seen };
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = Reader::new(inotify, &mut buffer);
         while let Ok(event) = events.next() {
@@ -104,7 +126,7 @@ impl Written {
             }
         }
         self.open.retain(|_, last| boot_ns - *last < FORGOTTEN_NS);
-        seen.half_written = !self.open.is_empty();
+        seen.half_written = self.half_written();
         seen
     }
 }
@@ -113,11 +135,12 @@ impl Written {
 mod tests {
     use std::fs;
     use std::io::Write;
+    use std::time::Duration;
 
     use super::*;
 
-    #[test]
-    fn a_file_counts_when_it_is_finished() {
+    #[tokio::test]
+    async fn a_file_counts_when_it_is_finished() {
         let dir = tempfile::tempdir().unwrap();
         let (file, other) = (dir.path().join("local.toml"), dir.path().join("other"));
         let clips = dir.path().join("clips");
@@ -147,5 +170,24 @@ mod tests {
         half.write_all(b"x").unwrap();
         assert!(written.look(0).half_written);
         assert!(!written.look(FORGOTTEN_NS).half_written);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken_by_a_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("local.toml");
+        let mut written = Written::default();
+        let stirs = async |written: &Written| tokio::time::timeout(Duration::from_millis(50), written.stirs()).await;
+        assert!(stirs(&written).await.is_err());
+        written.watch(vec![Watched::File(file.clone())]);
+        assert!(stirs(&written).await.is_err());
+        fs::write(&file, "x").unwrap();
+        assert!(stirs(&written).await.is_ok());
+        assert!(written.look(0).changed);
+        // Looked at, it is quiet again, until the next.
+        assert!(stirs(&written).await.is_err());
+        fs::remove_file(&file).unwrap();
+        assert!(stirs(&written).await.is_ok());
+        assert!(written.look(0).changed);
     }
 }

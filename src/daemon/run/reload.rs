@@ -21,14 +21,24 @@ impl Daemon {
             .collect()
     }
 
-    /// A file that changed is read when it has stood still for a second and nobody is in the midst of writing it:
-    /// editors write in parts, and rename.
-    pub(super) fn watch_files(&mut self) {
+    /// Whether a file has changed or is being written and has not come to rest.
+    pub(super) fn files_settle(&self) -> bool {
+        self.files_changed || self.written.half_written()
+    }
+
+    /// Has the kernel tell of changes of the files in force.
+    fn watch_written(&mut self) {
         let base = folder_of(&self.options.config);
         let local = self.config.local.as_ref();
         let files = [Some(self.options.config.clone()), local.map(|l| base.join(&l.playlist))];
         let files = files.into_iter().flatten().map(Watched::File);
         self.written.watch(files.chain(local.map(|l| Watched::Folder(base.join(&l.clips)))).collect());
+    }
+
+    /// A file that changed is read when it has stood still for a second and nobody is in the midst of writing it:
+    /// editors write in parts, and rename.
+    pub(super) fn watch_files(&mut self) {
+        self.watch_written();
         let written = self.written.look(self.clock.now().boot_ns);
         let seen = self.look_at_files();
         if seen != self.files_seen || written.changed || (written.half_written && self.files_changed) {
@@ -148,5 +158,6 @@ impl Daemon {
         let seen = self.look_at_files().into_iter();
         let known = |path: &PathBuf| self.files_seen.iter().find(|(p, _)| p == path).cloned();
         self.files_seen = seen.map(|now| known(&now.0).unwrap_or(now)).collect();
+        self.watch_written();
     }
 }

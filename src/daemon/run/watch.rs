@@ -6,8 +6,12 @@ impl Daemon {
     pub(super) fn tick(&mut self) {
         systemd::alive();
         self.ticks += 1;
-        if self.ticks == START_IS_OVER_TICKS {
-            memory::give_back_code();
+        if self.ticks % GIVE_BACK_TICKS == START_IS_OVER_TICKS {
+            self.give_back();
+        }
+        if !self.files_settle() {
+            // The kernel tells of nothing that another machine does to a shared folder.
+            self.watch_files();
         }
         let now = self.clock.now();
         self.step(Event::Tick);
@@ -27,6 +31,14 @@ impl Daemon {
         if line != self.last_line {
             systemd::status(&line);
             self.last_line = line;
+        }
+    }
+
+    /// Gives back what a transfer, a page or a person's question needed, while nothing sounds or is about to.
+    fn give_back(&self) {
+        let quiet = !self.device_open && self.playout.stage().voice.is_none();
+        if quiet && self.wake_at - self.clock.now().wall() > GIVE_BACK_AHEAD_MS {
+            memory::give_back();
         }
     }
 
