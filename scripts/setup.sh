@@ -4,11 +4,18 @@
 #
 #   packages NAME...   Debian packages that must be there
 #   toolchain NAME...  a Rust toolchain new enough for Cargo.toml, with these parts (cargo, rustfmt, clippy)
+#   rust_target NAME   what compiles for that machine besides (aarch64-unknown-linux-gnu ...)
 #   as_root CMD...     as root: directly, or through sudo
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034
 target=${CARGO_TARGET_DIR:-$root/target}
+
+# The sound library of Debian 13 counts time in 64 bits on 32-bit boards as well; one program suits Debian 12 and 13.
+# Only these two machines look at it; src/daemon/clock.rs refuses to be built without.
+wide_times='--cfg=libc_unstable_gnu_time_bits="64"'
+export CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_RUSTFLAGS=$wide_times
+export CARGO_TARGET_ARM_UNKNOWN_LINUX_GNUEABIHF_RUSTFLAGS=$wide_times
 
 # What it takes to compile and to make sound; what the tests need besides.
 # shellcheck disable=SC2034
@@ -98,10 +105,17 @@ toolchain() {
         die "could not install Rust: is there a network? then run this again"
     else
       packages curl ca-certificates
-      local installer
+      local installer from got=''
       installer=$(mktemp)
-      curl --proto '=https' --tlsv1.2 -sSf --retry 3 -o "$installer" https://sh.rustup.rs ||
-        die "could not fetch the Rust installer (https://rustup.rs): is there a network? then run this again"
+      # The same file under two names: where names are filtered, the second one is needed for Rust itself anyway.
+      for from in https://sh.rustup.rs https://static.rust-lang.org/rustup/rustup-init.sh; do
+        if curl --proto '=https' --tlsv1.2 -sSf --connect-timeout 20 --retry 2 -o "$installer" "$from"; then
+          got=1
+          break
+        fi
+        say "note: no Rust installer from $from"
+      done
+      [[ $got ]] || die "could not fetch the Rust installer: is there a network? then run this again"
       sh "$installer" -y -q --profile minimal --no-modify-path --default-toolchain stable >&2 ||
         die "could not install Rust: see the lines above"
       rm -f "$installer"
@@ -120,4 +134,12 @@ toolchain() {
     say "installing: $component"
     rustup component add "$component" >&2 || die "could not install $component: is there a network? then run this again"
   done
+}
+
+rust_target() { # NAME
+  local there
+  there=$(rustc --print target-libdir --target "$1" 2>/dev/null) && [[ -d $there ]] && return 0
+  command -v rustup >/dev/null || die "this Rust came without rustup and cannot be given $1: see https://rustup.rs"
+  say "installing: Rust for $1"
+  rustup target add "$1" >&2 || die "could not install Rust for $1: is there a network? then run this again"
 }
