@@ -11,12 +11,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034
 target=${CARGO_TARGET_DIR:-$root/target}
 
-# The sound library of Debian 13 counts time in 64 bits on 32-bit boards as well; one program suits Debian 12 and 13.
-# Only these two machines look at it; src/daemon/clock.rs refuses to be built without.
-wide_times='--cfg=libc_unstable_gnu_time_bits="64"'
-export CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_RUSTFLAGS=$wide_times
-export CARGO_TARGET_ARM_UNKNOWN_LINUX_GNUEABIHF_RUSTFLAGS=$wide_times
-
 # What it takes to compile and to make sound; what the tests need besides.
 # shellcheck disable=SC2034
 build_packages=(build-essential pkg-config libasound2-dev ca-certificates curl)
@@ -52,7 +46,7 @@ release() {
 }
 
 packages() {
-  local name missing=()
+  local name log missing=()
   if ! command -v dpkg-query >/dev/null; then
     say "no Debian packages here; you need what these hold: $*"
     return 0
@@ -68,9 +62,14 @@ packages() {
   say "installing: ${missing[*]}"
   # An old package list may do; if it does not, the installation says so.
   as_root apt-get update -qq || say "note: the package lists could not be refreshed; going on with those that are here"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
-    -o Dpkg::Use-Pty=0 "${missing[@]}" >&2 ||
+  # Its hundreds of lines are of use only where it fails.
+  log=$(mktemp)
+  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
+    -o Dpkg::Use-Pty=0 "${missing[@]}" >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
     die "could not install ${missing[*]}: is there a network? then run this again"
+  fi
+  rm -f "$log"
 }
 
 # wanted_rust -> rust-version of Cargo.toml
