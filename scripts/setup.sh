@@ -4,6 +4,7 @@
 #
 #   packages NAME...   Debian packages that must be there
 #   toolchain NAME...  a Rust toolchain new enough for Cargo.toml, with these parts (cargo, rustfmt, clippy)
+#   rust_target NAME   what compiles for that machine besides (aarch64-unknown-linux-gnu ...)
 #   as_root CMD...     as root: directly, or through sudo
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -45,7 +46,7 @@ release() {
 }
 
 packages() {
-  local name missing=()
+  local name log missing=()
   if ! command -v dpkg-query >/dev/null; then
     say "no Debian packages here; you need what these hold: $*"
     return 0
@@ -61,9 +62,14 @@ packages() {
   say "installing: ${missing[*]}"
   # An old package list may do; if it does not, the installation says so.
   as_root apt-get update -qq || say "note: the package lists could not be refreshed; going on with those that are here"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
-    -o Dpkg::Use-Pty=0 "${missing[@]}" >&2 ||
+  # Its hundreds of lines are of use only where it fails.
+  log=$(mktemp)
+  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
+    -o Dpkg::Use-Pty=0 "${missing[@]}" >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
     die "could not install ${missing[*]}: is there a network? then run this again"
+  fi
+  rm -f "$log"
 }
 
 # wanted_rust -> rust-version of Cargo.toml
@@ -98,10 +104,17 @@ toolchain() {
         die "could not install Rust: is there a network? then run this again"
     else
       packages curl ca-certificates
-      local installer
+      local installer from got=''
       installer=$(mktemp)
-      curl --proto '=https' --tlsv1.2 -sSf --retry 3 -o "$installer" https://sh.rustup.rs ||
-        die "could not fetch the Rust installer (https://rustup.rs): is there a network? then run this again"
+      # The same file under two names: where names are filtered, the second one is needed for Rust itself anyway.
+      for from in https://sh.rustup.rs https://static.rust-lang.org/rustup/rustup-init.sh; do
+        if curl --proto '=https' --tlsv1.2 -sSf --connect-timeout 20 --retry 2 -o "$installer" "$from"; then
+          got=1
+          break
+        fi
+        say "note: no Rust installer from $from"
+      done
+      [[ $got ]] || die "could not fetch the Rust installer: is there a network? then run this again"
       sh "$installer" -y -q --profile minimal --no-modify-path --default-toolchain stable >&2 ||
         die "could not install Rust: see the lines above"
       rm -f "$installer"
@@ -120,4 +133,12 @@ toolchain() {
     say "installing: $component"
     rustup component add "$component" >&2 || die "could not install $component: is there a network? then run this again"
   done
+}
+
+rust_target() { # NAME
+  local there
+  there=$(rustc --print target-libdir --target "$1" 2>/dev/null) && [[ -d $there ]] && return 0
+  command -v rustup >/dev/null || die "this Rust came without rustup and cannot be given $1: see https://rustup.rs"
+  say "installing: Rust for $1"
+  rustup target add "$1" >&2 || die "could not install Rust for $1: is there a network? then run this again"
 }

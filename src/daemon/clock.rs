@@ -125,14 +125,22 @@ pub fn set_machine_clock(at: Wall) -> std::io::Result<()> {
 
 /// Wall and boot time in nanoseconds, the wall clock read between two readings of the boot clock so that the
 /// pair belongs to one moment.
-#[allow(clippy::disallowed_methods, clippy::useless_conversion)] // the one place; 32-bit machines count in 32 bits
+#[allow(clippy::disallowed_methods)] // the one place
 fn read_ns() -> (i64, i64) {
     // Through the C library, so that a test may put a clock of its own before it.
+    #[cfg(target_pointer_width = "64")]
     let ns = |id: libc::clockid_t| {
         let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `t` is a valid place for the answer and outlives the call.
         unsafe { libc::clock_gettime(id, &raw mut t) };
         t.tv_sec * 1_000_000_000 + t.tv_nsec
+    };
+    // The C library of a 32-bit machine counts to 2038.
+    #[cfg(target_pointer_width = "32")]
+    let ns = |id: libc::clockid_t| {
+        use rustix::time::{ClockId, clock_gettime};
+        let t = clock_gettime(if id == libc::CLOCK_REALTIME { ClockId::Realtime } else { ClockId::Boottime });
+        t.tv_sec * 1_000_000_000 + i64::from(t.tv_nsec)
     };
     // The best of three: a thread that loses the processor between two readings must not look like a step.
     (0..3)

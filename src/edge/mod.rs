@@ -14,6 +14,8 @@ pub mod http;
 pub mod memory;
 pub mod page;
 pub mod published;
+#[cfg(all(target_arch = "arm", target_env = "gnu"))]
+pub mod sound_times;
 pub mod speaker;
 pub mod systemd;
 pub mod workbook;
