@@ -5,7 +5,8 @@
 //! is short and never changes. It names what is refused and not what is allowed: an allow list would have to know
 //! every call of every C library on every machine, and a station where no clip decodes any more is worse than a
 //! shorter list. Refused calls answer "operation not permitted"; another machine's calls (32 bit on 64 bit) end the
-//! process. On a kernel without such filters a network namespace of its own does, which has no way out either.
+//! process. What reaches another process by its number (signals, limits, priorities) is refused as well: the daemon has
+//! the same user. On a kernel without such filters a network namespace of its own does, which has no way out either.
 
 use std::io;
 
@@ -57,6 +58,17 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_pidfd_getfd,
     libc::SYS_pidfd_send_signal,
     libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_prlimit64, // a processor time of one second for the daemon would end it
+    libc::SYS_setpriority,
+    libc::SYS_ioprio_set,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_process_madvise,
     // What is on the disk.
     libc::SYS_openat2,
     libc::SYS_unlinkat,
@@ -72,6 +84,12 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
     // Corners of the kernel.
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
@@ -100,11 +118,22 @@ const REFUSED_OLD: &[libc::c_long] = &[
     libc::SYS_chmod,
     libc::SYS_chown,
     libc::SYS_lchown,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
 ];
 #[cfg(target_arch = "aarch64")]
 const REFUSED_OLD: &[libc::c_long] = &[libc::SYS_renameat];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm")))]
 const REFUSED_OLD: &[libc::c_long] = &[];
+
+/// What only one of them has: calls with wider numbers on 32 bits, and the oldest of all.
+#[cfg(target_arch = "arm")]
+const REFUSED_HERE: &[libc::c_long] =
+    &[libc::SYS_truncate64, libc::SYS_ftruncate64, libc::SYS_chown32, libc::SYS_fchown32, libc::SYS_lchown32];
+#[cfg(target_arch = "x86_64")]
+const REFUSED_HERE: &[libc::c_long] = &[libc::SYS_utime];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "arm")))]
+const REFUSED_HERE: &[libc::c_long] = &[];
 
 /// The calls that open a file, and which argument says how.
 #[cfg(any(target_arch = "x86_64", target_arch = "arm"))]
@@ -149,10 +178,16 @@ fn program(machine: u32) -> Vec<libc::sock_filter> {
         lines.push(unless(HAS_ANY, 0x4000_0000, 1));
         lines.push(line(RETURN, REFUSE));
     }
-    for number in REFUSED.iter().chain(REFUSED_OLD) {
+    for number in REFUSED.iter().chain(REFUSED_OLD).chain(REFUSED_HERE) {
         lines.push(unless(IS, *number as u32, 1));
         lines.push(line(RETURN, REFUSE));
     }
+    // A signal to itself is how a process gives up (`abort`).
+    lines.push(unless(IS, libc::SYS_tgkill as u32, 4));
+    lines.push(line(LOAD, ARGUMENTS));
+    lines.push(unless(IS, std::process::id(), 1));
+    lines.push(line(RETURN, libc::SECCOMP_RET_ALLOW));
+    lines.push(line(RETURN, REFUSE));
     for (number, how) in OPENING {
         lines.push(unless(IS, *number as u32, 4));
         lines.push(line(LOAD, ARGUMENTS + 8 * how));
