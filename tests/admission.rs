@@ -46,6 +46,24 @@ fn child_behind_the_fence() {
         rustix::process::kill_process(rustix::process::getppid().unwrap(), rustix::process::Signal::CONT)
             .map_err(Into::into),
     );
+    // SAFETY: signal 0 only asks whether one could be sent; numbers in, a number out.
+    let signal = |call: libc::c_long, who: &[i32]| unsafe {
+        match libc::syscall(call, who[0], who[1], who.get(2).copied().unwrap_or(0)) {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    let (own, parent) = (std::process::id() as i32, std::os::unix::process::parent_id() as i32);
+    denied("a signal to a thread", signal(libc::SYS_tkill, &[parent, 0]));
+    denied("a signal to another's thread", signal(libc::SYS_tgkill, &[parent, parent, 0]));
+    signal(libc::SYS_tgkill, &[own, own, 0]).expect("giving up is allowed");
+    let others = rustix::process::getppid();
+    let limit = rustix::process::Rlimit { current: Some(1), maximum: Some(1) };
+    denied(
+        "a limit for another",
+        rustix::process::prlimit(others, rustix::process::Resource::Cpu, limit).map(drop).map_err(Into::into),
+    );
+    denied("a priority", rustix::process::setpriority_process(others, 19).map_err(Into::into));
     denied("writing", std::fs::OpenOptions::new().write(true).open(&there).map(drop));
     denied("emptying", std::fs::File::create(&there).map(drop));
     denied("removing", std::fs::remove_file(&there));

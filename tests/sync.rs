@@ -160,6 +160,10 @@ impl Station {
     }
 
     fn start(&self) -> Running {
+        self.start_with(admit)
+    }
+
+    fn start_with(&self, admit: impl Fn(&Path) -> Result<Measured, Text> + Send + Sync + 'static) -> Running {
         let (send, events) = mpsc::channel();
         let store = self.store();
         let send = Mutex::new(send);
@@ -382,6 +386,82 @@ fn a_clip_from_another_list_or_one_that_does_not_decode_keeps_the_generation_out
 
     province.publish(6, &[("cd1", &good), ("cd2", &two)]);
     assert_eq!(new_serial(&running.check()), 6);
+}
+
+/// While a clip is decoded the next one comes: one at a time over the line, in the list's order, and never more
+/// decodings at once than may be.
+#[test]
+fn a_clip_is_decoded_while_the_next_one_comes() {
+    let province = Province::new();
+    let clips: Vec<Vec<u8>> = (1..7).map(|n| sound(n, 20_000 + usize::from(n))).collect();
+    let ids = ["a", "b", "c", "d", "e", "f"];
+    let named: Vec<(&str, &[u8])> = ids.iter().zip(&clips).map(|(id, c)| (*id, c.as_slice())).collect();
+    province.publish(1, &named);
+    let server = Arc::new(province.server);
+    let (second, at_once, most) = (clip_path(&clips[1]), AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
+    let order: Arc<Mutex<Vec<String>>> = Arc::default();
+    for clip in &clips {
+        let (path, clip, order) = (clip_path(clip), clip.clone(), order.clone());
+        let name = path.clone();
+        server.lie(&path, move |_, out| {
+            order.lock().unwrap().push(name.clone());
+            say(out, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", clip.len()));
+            let _ = out.write_all(&clip);
+        });
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let station = Station::at(temp.path(), &server.url("/playlist.json"), &province.pair.pk.to_base64());
+    let (asked, seen) = (server.clone(), most.clone());
+    let running = station.start_with(move |path| {
+        let now = at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        seen.fetch_max(now, Ordering::SeqCst);
+        // Not done before the second clip is asked for: whoever decodes first and fetches then waits for ever.
+        let until = std::time::Instant::now() + Duration::from_secs(20);
+        while asked.requests(&second).is_empty() {
+            if std::time::Instant::now() > until {
+                return Err(Text::HttpStopped {});
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let admitted = admit(path);
+        at_once.fetch_sub(1, Ordering::SeqCst);
+        admitted
+    });
+    assert_eq!(new_serial(&running.check()), 1);
+    let most = most.load(Ordering::SeqCst);
+    assert!(most >= 1 && most <= running.store.judges() as u64, "{most} at once");
+    assert_eq!(*order.lock().unwrap(), clips.iter().map(|c| clip_path(c)).collect::<Vec<_>>());
+}
+
+/// A clip that does not decode keeps the list out at once, also while the next one crawls; what came of that one is
+/// not thrown away.
+#[test]
+fn a_refused_clip_does_not_wait_for_the_transfer_of_the_next() {
+    let province = Province::new();
+    let (old, bad, next) = (sound(9, 5_000), sound(0, 40_000), sound(4, 90_000));
+    province.publish(1, &[("cu", &old)]);
+    let station = Station::of(&province);
+    let running = station.start();
+    assert_eq!(new_serial(&running.check()), 1);
+    province.publish(2, &[("hong", &bad), ("sau", &next)]);
+    let (length, bytes) = (next.len(), next.clone());
+    province.server.lie(&clip_path(&next), move |_, out| {
+        say(out, &format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"));
+        let _ = out.write_all(&bytes[..30_000]);
+        drip(out, 1, Duration::from_millis(100));
+    });
+    assert_eq!(refusal(&running.check()), "ClipRefused");
+    assert_eq!(station.stored().unwrap().serial, 1);
+    let part = station.dir.join(format!("clips/{}.part.mp3", sha256_hex(&next)));
+    let kept = std::fs::metadata(part).map_or(0, |m| m.len());
+    assert!((30_000..90_000).contains(&kept), "{kept}");
+    // The same list is refused without being fetched again; a mended one gets in.
+    assert_eq!(refusal(&running.check()), "ClipRefused");
+    province.server.repent();
+    let good = sound(3, 40_000);
+    province.publish(3, &[("hong", &good), ("sau", &next)]);
+    assert_eq!(new_serial(&running.check()), 3);
 }
 
 #[test]

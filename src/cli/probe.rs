@@ -4,11 +4,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
 use crate::cli::{Done, Failure};
 use crate::edge::decoder::{self, ClipError, Verdict};
 use crate::edge::fence;
+
+/// How much later its turn comes than that of the program which started it (`nice`).
+const BEHIND: i32 = 10;
 
 /// What to probe, and with how much.
 #[derive(clap::Args)]
@@ -28,6 +31,8 @@ pub fn run(arguments: &Arguments) -> Done {
     let failed = |e: &dyn std::fmt::Display| Failure::Failed(e.to_string());
     // Where memory runs out it is this process that goes, not the one that plays. Nothing is lost where that fails.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    // And whatever sounds has the processor first.
+    let _ = nice(BEHIND);
     for (resource, most) in [
         (Resource::As, arguments.memory_bytes),
         (Resource::Cpu, arguments.cpu_s),

@@ -40,7 +40,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use self::clips::{Part, Pin};
+pub use self::clips::{Part, Pin, Whole};
 pub use self::generations::{Generation, Incoming, OnDisk};
 pub use self::keys::{KeysAccepted, KeysOnDisk, KeysVersion};
 use crate::domain::config::Language;
@@ -148,6 +148,8 @@ struct Busy {
     fetching: HashSet<String>,
     /// Clips of a generation that is being put together: not to be evicted.
     pinned: HashMap<String, usize>,
+    /// Clips being decoded.
+    judging: usize,
 }
 
 /// The store below a state folder. One per process; shared between the threads of the sources.

@@ -12,7 +12,8 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use ebur128::{EbuR128, Mode};
@@ -38,6 +39,9 @@ pub const RATE_MIN: u32 = 8_000;
 pub const RATE_MAX: u32 = 96_000;
 /// The longest clip that is taken, milliseconds.
 pub const LONGEST_MS: u64 = 4 * 3_600_000;
+
+/// How long a child may take to end once it has said its verdict, nanoseconds of boot time.
+const ENDS_NS: i64 = 10_000_000_000;
 
 /// Packets in a row that cannot be decoded before the clip counts as broken.
 const DAMAGED_IN_A_ROW: u32 = 50;
@@ -713,28 +717,55 @@ pub fn measure_in_child(program: &Path, path: &Path, limits: Limits, clock: &dyn
         .spawn()
         .map_err(|e| ClipError::Unreadable { path: name.clone(), why: format!("{}: {e}", program.display()) })?;
     let until = clock.now().boot_ns.saturating_add(limits.wall_ms.saturating_mul(1_000_000));
-    let mut pause_ms = 1;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if clock.now().boot_ns < until => {
-                std::thread::sleep(Duration::from_millis(pause_ms));
-                pause_ms = (pause_ms * 2).min(50);
-            }
-            Ok(None) | Err(_) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(broken("takes too long to decode".into()));
-            }
-        }
+    let line = child.stdout.take().and_then(|out| read_until(out, until, clock));
+    // Nothing more can come of one that has said its line.
+    let status = line.as_ref().and_then(|_| ended(&mut child, clock.now().boot_ns.saturating_add(ENDS_NS), clock));
+    let (Some(line), Some(status)) = (line, status) else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(broken("takes too long to decode".into()));
     };
-    let mut line = String::new();
-    if let Some(out) = child.stdout.take() {
-        let _ = out.take(64 * 1024).read_to_string(&mut line);
-    }
     match serde_json::from_str(&line) {
         Ok(Verdict::Measured(measured)) if status.success() => Ok(measured),
         Ok(Verdict::Refused(why)) if status.success() => Err(why),
         _ => Err(broken(format!("decoding failed ({status})"))),
+    }
+}
+
+/// What a child says until its standard output ends, as it does with the child at the latest; none when boot time
+/// `until_ns` passes before. Looking again and again whether it is still there would find out late, clip by clip.
+fn read_until(out: ChildStdout, until_ns: i64, clock: &dyn Clock) -> Option<String> {
+    let (say, said) = mpsc::sync_channel(1);
+    // Whoever does not wait any longer kills the child, and with that ends the thread.
+    let reader = move || {
+        let mut line = String::new();
+        let _ = out.take(64 * 1024).read_to_string(&mut line);
+        let _ = say.send(line);
+    };
+    std::thread::Builder::new().name("verdict".into()).stack_size(128 * 1024).spawn(reader).ok()?;
+    loop {
+        let left_ns = until_ns.saturating_sub(clock.now().boot_ns);
+        // In pieces: the machine may sleep, and boot time goes on.
+        let piece = Duration::from_nanos(u64::try_from(left_ns).ok()?.min(10_000_000_000));
+        match said.recv_timeout(piece) {
+            Ok(line) => return Some(line),
+            Err(RecvTimeoutError::Timeout) if left_ns > 0 => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// The end of a child that is about to end; none when boot time `until_ns` passes before.
+fn ended(child: &mut Child, until_ns: i64, clock: &dyn Clock) -> Option<ExitStatus> {
+    let mut pause_us = 50;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if clock.now().boot_ns < until_ns => {
+                std::thread::sleep(Duration::from_micros(pause_us));
+                pause_us = (pause_us * 2).min(10_000);
+            }
+            Ok(None) | Err(_) => return None,
+        }
     }
 }

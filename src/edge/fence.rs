@@ -61,6 +61,7 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_rt_sigqueueinfo,
     libc::SYS_rt_tgsigqueueinfo,
     // What another process of the same account may have of the processor, and memory shared with it.
+    libc::SYS_process_madvise,
     libc::SYS_setpriority,
     libc::SYS_ioprio_set,
     libc::SYS_sched_setaffinity,

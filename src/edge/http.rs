@@ -5,13 +5,17 @@
 //! kill honest slow links). A redirect is followed only to a host that `station.toml` names. Nothing is
 //! believed that comes back; what was fetched is judged by its signature or its SHA-256.
 
+mod lookup;
+
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response, header};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
+use self::lookup::Lookup;
 use crate::domain::heartbeat::seconds_until_http_date;
 use crate::domain::text::Text;
 use crate::domain::time::Clock;
@@ -218,7 +222,7 @@ impl Fetcher {
             config = config.proxy(None);
         }
         Fetcher {
-            agent: Agent::new_with_config(config.build()),
+            agent: Agent::with_parts(config.build(), DefaultConnector::default(), Lookup::default()),
             limits,
             clock,
             origins: urls.iter().map(|url| origin_of(url)).collect(),

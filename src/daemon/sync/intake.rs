@@ -1,7 +1,8 @@
 //! The way in for signed bytes from anywhere, a server or a USB stick: judged, its clips brought, in force as one.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use super::{Latest, key_of};
 use crate::daemon::keys::{KeysIntake, KnownKeys, Trust};
@@ -12,7 +13,9 @@ use crate::domain::schedule::Held;
 use crate::domain::signature::{self, Accept, Accepted, Expected, Fresh, Keys, Refusal, Wanted};
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, ClockState, Wall, Zone};
-use crate::edge::clip_store::{Admit, ClipStore, Generation, Incoming, KeysAccepted, Measured, Part, StoreError};
+use crate::edge::clip_store::{
+    Admit, ClipStore, Generation, Incoming, KeysAccepted, Measured, Part, StoreError, Whole,
+};
 use crate::edge::http::HttpError;
 
 /// A list in force, with what the station knows of it.
@@ -306,8 +309,8 @@ impl Intake<'_> {
         let needed = signature::needed(&fresh.list);
         let _pin = self.store.pin(&needed);
         self.make_room(&needed)?;
-        for wanted in &needed {
-            self.bring(wanted, fetch)?;
+        if let Some((_, trouble)) = self.bring(&needed, false, &|_| false, fetch).into_iter().next() {
+            return Err(trouble);
         }
         // Those a commune may take, where they are there already: what an older list said of them need not hold.
         for wanted in signature::spare(&fresh.list).iter().filter(|w| self.store.has(w)) {
@@ -346,17 +349,97 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// Gets one clip, unless it is there. A file that was pieced together and has the wrong bytes is thrown away
-    /// and fetched once more as a whole.
+    /// Gets clips that are not there, in their order: one at a time over the line, while those that have come are
+    /// decoded. A file that was pieced together and has the wrong bytes is thrown away and fetched once more as a
+    /// whole. After a trouble only those under way are brought to their end, unless `goes_on` says that the others
+    /// have nothing to do with it. `clear`: room is made for each by itself.
     ///
-    /// # Errors
-    /// What stood in the way.
-    pub fn bring(&self, wanted: &Wanted, fetch: &mut FetchClip) -> Result<(), Trouble> {
+    /// Returns what stood in the way, by the place of the clip in `wanted`, the first first.
+    pub(super) fn bring(
+        &self,
+        wanted: &[Wanted],
+        clear: bool,
+        goes_on: &(dyn Fn(&Trouble) -> bool + Sync),
+        fetch: &mut FetchClip,
+    ) -> Vec<(usize, Trouble)> {
+        let (store, admit) = (self.store, self.admit);
+        let mut troubles = Vec::new();
+        let mut open = Vec::new();
+        for (n, wanted) in wanted.iter().enumerate() {
+            // What was decoded before costs a look.
+            if store.has(wanted) && store.measured(&wanted.sha256).is_some() {
+                if let Err(error) = store.check_admitted(wanted, admit) {
+                    let trouble = Trouble::from(error);
+                    let enough = !goes_on(&trouble);
+                    troubles.push((n, trouble));
+                    if enough {
+                        return troubles;
+                    }
+                }
+            } else {
+                open.push(n);
+            }
+        }
+        let desk = Desk { admit, goes_on, enough: Arc::default(), troubles: Mutex::new(troubles) };
+        let judges = store.judges().min(open.len());
+        std::thread::scope(|scope| {
+            // As many as are being decoded may wait for it.
+            let (hand_over, come) = mpsc::sync_channel(judges);
+            let come = Arc::new(Mutex::new(come));
+            let mut there = 0;
+            for _ in 0..judges {
+                let (come, desk) = (come.clone(), &desk);
+                let judge = std::thread::Builder::new().name("admit".into()).stack_size(256 * 1024);
+                there += usize::from(judge.spawn_scoped(scope, move || desk.judge_all(&come)).is_ok());
+            }
+            for n in open {
+                if desk.enough.load(Ordering::Relaxed) {
+                    break;
+                }
+                let come = match self.fetched(&wanted[n], clear, &desk.enough, fetch) {
+                    Ok(come) => come,
+                    Err(trouble) => {
+                        let stopped = matches!(trouble, Trouble::Http(HttpError::Stopped));
+                        let more = goes_on(&trouble);
+                        desk.note(n, trouble);
+                        if stopped {
+                            desk.enough.store(true, Ordering::Relaxed);
+                        }
+                        if more {
+                            continue;
+                        }
+                        break;
+                    }
+                };
+                if there == 0 {
+                    desk.judge(n, come);
+                } else if hand_over.send((n, come)).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut troubles = desk.troubles.into_inner().unwrap_or_else(PoisonError::into_inner);
+        troubles.sort_by_key(|(n, _)| *n);
+        troubles
+    }
+
+    /// The bytes of one clip.
+    fn fetched<'w>(
+        &'w self,
+        wanted: &'w Wanted,
+        clear: bool,
+        enough: &Arc<AtomicBool>,
+        fetch: &mut FetchClip,
+    ) -> Result<Come<'w>, Trouble> {
+        if clear {
+            self.make_room(std::slice::from_ref(wanted))?;
+        }
         loop {
             if self.store.has(wanted) {
-                return Ok(self.store.check_admitted(wanted, self.admit)?);
+                return Ok(Come::There(self.store, wanted));
             }
             let Some(mut part) = self.store.part(wanted)? else { continue };
+            part.needless_when(enough.clone());
             let pieced = part.have() > 0;
             if let Err(trouble) = fetch(wanted, &mut part) {
                 if matches!(&trouble, Trouble::Http(e) if !e.keeps_part()) {
@@ -364,11 +447,58 @@ impl Intake<'_> {
                 }
                 return Err(trouble);
             }
-            match part.finish(self.admit) {
+            match part.whole() {
                 Err(StoreError::WrongBytes { .. }) if pieced => {}
-                finished => return Ok(finished.map(|_| ())?),
+                whole => return Ok(Come::Whole(whole?)),
             }
         }
+    }
+}
+
+/// A clip to be judged.
+enum Come<'w> {
+    /// It has come.
+    Whole(Whole<'w>),
+    /// It was there.
+    There(&'w ClipStore, &'w Wanted),
+}
+
+/// Where clips that have come are judged beside the transfer of the next.
+struct Desk<'w> {
+    admit: &'w Admit<'w>,
+    goes_on: &'w (dyn Fn(&Trouble) -> bool + Sync),
+    /// Whether whatever else might come is of no use.
+    enough: Arc<AtomicBool>,
+    troubles: Mutex<Vec<(usize, Trouble)>>,
+}
+
+impl Desk<'_> {
+    fn judge_all(&self, come: &Mutex<mpsc::Receiver<(usize, Come)>>) {
+        loop {
+            let next = come.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((n, come)) = next else { return };
+            self.judge(n, come);
+        }
+    }
+
+    fn judge(&self, n: usize, come: Come) {
+        if self.enough.load(Ordering::Relaxed) {
+            return;
+        }
+        let judged = match come {
+            Come::Whole(whole) => whole.admit(self.admit).map(drop),
+            Come::There(store, wanted) => store.check_admitted(wanted, self.admit),
+        };
+        if let Err(error) = judged {
+            self.note(n, error.into());
+        }
+    }
+
+    fn note(&self, n: usize, trouble: Trouble) {
+        if !(self.goes_on)(&trouble) && !matches!(trouble, Trouble::Http(_)) {
+            self.enough.store(true, Ordering::Relaxed);
+        }
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push((n, trouble));
     }
 }
 

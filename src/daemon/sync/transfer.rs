@@ -35,7 +35,7 @@ impl Sink for Filling<'_, '_> {
         Ok(())
     }
     fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed) || self.part.is_needless()
     }
 }
 
@@ -46,27 +46,20 @@ impl SourceThread {
         let Some(stored) = self.known.stored.clone().filter(|s| s.leaked.is_none()) else { return Ok(()) };
         let now_ns = self.boot_ns();
         self.bad.retain(|_, (_, at)| (now_ns - *at) / 1_000_000 < self.settings.whole_every_ms);
-        let wanted = signature::needed(&stored.list).into_iter().chain(signature::spare(&stored.list));
         let store = self.surroundings.store.clone();
-        let mut first_trouble = None;
-        for wanted in wanted.filter(|w| !store.has(w)) {
-            if self.bad.contains_key(&wanted.sha256) {
-                continue;
-            }
-            let brought = self.with_intake(keys, |intake| {
-                intake.make_room(std::slice::from_ref(&wanted))?;
-                intake.bring(&wanted, &mut |wanted, part| self.fetch(wanted, part))
-            });
-            match brought {
-                Ok(()) => {}
-                // One bad file must not keep the others away; a dead network need not be tried for each.
-                Err(trouble) if trouble.is_refusal() => {
-                    self.bad.insert(wanted.sha256.clone(), (trouble.text(self.settings.language), now_ns));
-                    first_trouble = first_trouble.or(Some(trouble));
-                }
-                Err(trouble) => return Err(trouble),
-            }
+        let wanted: Vec<Wanted> = (signature::needed(&stored.list).into_iter())
+            .chain(signature::spare(&stored.list))
+            .filter(|w| !store.has(w) && !self.bad.contains_key(&w.sha256))
+            .collect();
+        // One bad file must not keep the others away; a dead network need not be tried for each.
+        let troubles = self.with_intake(keys, |intake| {
+            intake.bring(&wanted, true, &Trouble::is_refusal, &mut |wanted, part| self.fetch(wanted, part))
+        });
+        let (refused, others): (Vec<_>, Vec<_>) = troubles.into_iter().partition(|(_, t)| t.is_refusal());
+        for (n, trouble) in &refused {
+            self.bad.insert(wanted[*n].sha256.clone(), (trouble.text(self.settings.language), now_ns));
         }
+        let first_trouble = others.into_iter().chain(refused).map(|(_, trouble)| trouble).next();
         first_trouble.map_or(Ok(()), Err)
     }
 

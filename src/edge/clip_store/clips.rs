@@ -3,7 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -79,12 +80,36 @@ impl ClipStore {
             None => {
                 let path =
                     self.path_of(&wanted.sha256).ok_or_else(|| StoreError::Missing { title: wanted.title.clone() })?;
-                let measured = refused_as(&wanted.title, admit(&path))?;
+                let measured = refused_as(&wanted.title, self.judge(&path, admit))?;
                 self.note_measured(&wanted.sha256, &measured)?;
                 measured
             }
         };
         fits(wanted, &measured)
+    }
+
+    /// How many clips may be decoded at once: one processor is left to what plays.
+    pub fn judges(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, |n| n.get() - 1).max(1)
+    }
+
+    /// Lets a clip be decoded, when no more than [`ClipStore::judges`] are, whoever asks.
+    fn judge(&self, path: &Path, admit: &Admit) -> Result<Measured, Text> {
+        struct Seat<'s>(&'s ClipStore);
+        impl Drop for Seat<'_> {
+            fn drop(&mut self) {
+                self.0.busy().judging -= 1;
+                self.0.freed.notify_all();
+            }
+        }
+        let mut busy = self.busy();
+        while busy.judging >= self.judges() {
+            busy = self.freed.wait(busy).unwrap_or_else(PoisonError::into_inner);
+        }
+        busy.judging += 1;
+        drop(busy);
+        let _seat = Seat(self);
+        admit(path)
     }
 
     /// Keeps clips from being evicted until the pin is dropped.
@@ -124,7 +149,7 @@ impl ClipStore {
         }
         let tag_path = self.clips.join(format!("{}.part.tag", wanted.sha256));
         let tag = fs::read_to_string(&tag_path).ok().filter(|_| have > 0);
-        Ok(Some(Part { claim, wanted: wanted.clone(), path, tag_path, file, hasher, have, tag }))
+        Ok(Some(Part { claim, wanted: wanted.clone(), path, tag_path, file, hasher, have, tag, needless: None }))
     }
 
     /// Free bytes on the disk, if it says.
@@ -246,9 +271,20 @@ pub struct Part<'s> {
     hasher: Sha256,
     have: u64,
     tag: Option<String>,
+    needless: Option<Arc<AtomicBool>>,
 }
 
-impl Part<'_> {
+impl<'s> Part<'s> {
+    /// From now on a flag says whether the rest is of no use any more.
+    pub fn needless_when(&mut self, flag: Arc<AtomicBool>) {
+        self.needless = Some(flag);
+    }
+
+    /// Whether the rest is of no use any more, so that the transfer may end: what is there is kept.
+    pub fn is_needless(&self) -> bool {
+        self.needless.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
     /// Bytes it holds.
     pub fn have(&self) -> u64 {
         self.have
@@ -294,38 +330,61 @@ impl Part<'_> {
         let _ = fs::remove_file(&self.tag_path);
     }
 
-    /// Checks size and hash, lets the clip be decoded whole, and gives it its name.
+    /// Checks size and hash, lets the clip be decoded whole, and gives it its name: [`Part::whole`] and [`Whole::admit`].
     ///
     /// # Errors
-    /// [`StoreError::WrongBytes`], [`StoreError::Refused`], [`StoreError::Unfit`] and [`StoreError::Duration`] remove
-    /// the part file; else what the disk says.
+    /// As theirs.
     pub fn finish(self, admit: &Admit) -> Result<Measured, StoreError> {
-        let store = self.claim.store;
-        let title = self.wanted.title.clone();
+        self.whole()?.admit(admit)
+    }
+
+    /// Checks size and hash: what has come is the clip, and may be judged.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongBytes`] removes the part file.
+    pub fn whole(self) -> Result<Whole<'s>, StoreError> {
         if self.have != self.wanted.bytes || hex(&self.hasher.clone().finalize()) != self.wanted.sha256 {
+            let title = self.wanted.title.clone();
             self.discard();
             return Err(StoreError::WrongBytes { title });
         }
-        store.step(&self.path)?;
-        self.file.sync_all().map_err(at(&self.path))?;
+        Ok(Whole(self))
+    }
+}
+
+/// A clip that came whole and is still to be judged. Dropped before that, its part file stays and is judged the next
+/// time.
+pub struct Whole<'s>(Part<'s>);
+
+impl Whole<'_> {
+    /// Flushes the clip, lets it be decoded whole, and gives it its name.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`], [`StoreError::Unfit`] and [`StoreError::Duration`] remove the part file; else what the
+    /// disk says.
+    pub fn admit(self, admit: &Admit) -> Result<Measured, StoreError> {
+        let part = self.0;
+        let store = part.claim.store;
+        store.step(&part.path)?;
+        part.file.sync_all().map_err(at(&part.path))?;
         // What was decoded once, under this very hash, need not be again when only the file was lost.
-        let known = store.measured(&self.wanted.sha256);
-        let admitted = known.map_or_else(|| refused_as(&title, admit(&self.path)), Ok);
-        let admitted = admitted.and_then(|measured| fits(&self.wanted, &measured).map(|()| measured));
+        let known = store.measured(&part.wanted.sha256);
+        let admitted = known.map_or_else(|| refused_as(&part.wanted.title, store.judge(&part.path, admit)), Ok);
+        let admitted = admitted.and_then(|measured| fits(&part.wanted, &measured).map(|()| measured));
         let measured = match admitted {
             Ok(measured) => measured,
             Err(error) => {
-                self.discard();
+                part.discard();
                 return Err(error);
             }
         };
         if known.is_none() {
-            store.note_measured(&self.wanted.sha256, &measured)?;
+            store.note_measured(&part.wanted.sha256, &measured)?;
         }
-        let path = store.clips.join(format!("{}.{}", self.wanted.sha256, self.wanted.ending));
+        let path = store.clips.join(format!("{}.{}", part.wanted.sha256, part.wanted.ending));
         store.step(&path)?;
-        fs::rename(&self.path, &path).map_err(at(&path))?;
-        let _ = fs::remove_file(&self.tag_path);
+        fs::rename(&part.path, &path).map_err(at(&path))?;
+        let _ = fs::remove_file(&part.tag_path);
         store.flush_folder(&store.clips)?;
         Ok(measured)
     }
