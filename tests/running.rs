@@ -173,7 +173,7 @@ fn stop_is_heard_at_once_and_outlives_a_restart() {
     station.ok(&["play", "tone", "--wait"]);
     let rows = station.airings();
     assert!(rows.iter().any(|r| r["kind"] == "manual" && r["outcome"] == "blocked" && r["reason"] == "stopped"));
-    assert!(rows.iter().any(|r| r["kind"] == "manual" && r["outcome"] == "aired"));
+    assert!(rows.iter().any(|r| r["kind"] == "manual" && r["outcome"] == "aired"), "{rows:#?}");
     station.verify();
 }
 

@@ -202,6 +202,8 @@ struct Daemon {
     device_open: bool,
     formats: HashMap<String, Format>,
     plays: HashMap<String, WaitingPlay>,
+    /// Answers that tell of a row, by the token of the batch it is in: nobody hears of a row that is not on the disk.
+    told_of_rows: Vec<(u64, oneshot::Sender<Answer>, Answer)>,
     answers: HashMap<u64, (oneshot::Sender<Answer>, bool)>,
     manual_count: u64,
     tokens: u64,
@@ -530,6 +532,7 @@ impl Daemon {
             device_open: false,
             formats: HashMap::new(),
             plays: HashMap::new(),
+            told_of_rows: Vec::new(),
             answers: HashMap::new(),
             manual_count: last.manual_count,
             tokens: 0,
@@ -794,6 +797,7 @@ impl Daemon {
         if !self.log.flush(LAST_FLUSH) {
             tracing::error!("{}", Text::RowsLeftUnwritten {}.say(self.language));
         }
+        self.tell_of_rows(None);
     }
 
     /// Hands the machine an event and carries out what it decides.
@@ -875,9 +879,15 @@ impl Daemon {
     }
 
     fn write(&mut self, writes: Vec<Write>) {
+        self.tokens += 1;
+        let (token, told) = (self.tokens, self.told_of_rows.len());
         for write in &writes {
             match write {
-                Write::Append(Entry::Airing(airing)) => self.recorded(airing),
+                Write::Append(Entry::Airing(airing)) => {
+                    self.recorded(airing);
+                    let waiting = self.plays.remove(waited_for(&airing.airing_id));
+                    self.told_of_rows.extend(waiting.map(|w| (token, w.reply, self.played(airing))));
+                }
                 Write::Append(Entry::Session(session)) => self.prepare(session),
                 Write::Append(Entry::Event(row)) => {
                     tracing::info!(event = ?row.event, "{}", serde_json::to_string(&row.detail).unwrap_or_default());
@@ -885,7 +895,28 @@ impl Daemon {
                 _ => {}
             }
         }
-        self.log.send(writes, None);
+        let asked = self.told_of_rows.len() > told;
+        self.log.send(writes, asked.then_some(token));
+        if asked && self.log.health().failing.is_some() {
+            self.tell_of_rows(None);
+        }
+    }
+
+    /// Answers those who wait for the rows of a batch, or, when rows do not reach the disk, everybody: the alarm says
+    /// why the log does not have them yet.
+    fn tell_of_rows(&mut self, token: Option<u64>) {
+        for (_, reply, answer) in self.told_of_rows.extract_if(.., |(t, ..)| token.is_none_or(|token| *t == token)) {
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// What became of it, for whoever played it.
+    fn played(&self, airing: &Airing) -> Answer {
+        match (airing.outcome, airing.reason) {
+            (Outcome::Aired, _) => done_row(airing),
+            (_, Some(reason)) => self.refusal(reason),
+            _ => done_row(airing),
+        }
     }
 
     fn recorded(&mut self, airing: &Airing) {
@@ -912,14 +943,6 @@ impl Daemon {
             "{title}: {} {reason}",
             airing.outcome.key()
         );
-        if let Some(waiting) = self.plays.remove(waited_for(&airing.airing_id)) {
-            let answer = match (airing.outcome, airing.reason) {
-                (Outcome::Aired, _) => done_row(airing),
-                (_, Some(reason)) => self.refusal(reason),
-                _ => done_row(airing),
-            };
-            let _ = waiting.reply.send(answer);
-        }
     }
 
     /// Finds out, a minute ahead and off the loop, what the device should be opened at for a session.
@@ -1058,8 +1081,14 @@ impl Daemon {
 
     fn log_says(&mut self, event: LogEvent) {
         match event {
-            LogEvent::Committed { seq, head, .. } => self.log_head = (seq, head),
+            LogEvent::Committed { token, seq, head } => {
+                self.log_head = (seq, head);
+                if token.is_some() {
+                    self.tell_of_rows(token);
+                }
+            }
             LogEvent::Failing { error, .. } => {
+                self.tell_of_rows(None);
                 let text = error.text();
                 tracing::error!("{}", text.say(self.language));
                 self.alarm("log_failing", text);
