@@ -228,6 +228,7 @@ impl Sheet<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::received::percent;
     use super::*;
 
     #[test]
