@@ -1486,6 +1486,58 @@ fn many_bad_pages_of_a_large_log_cost_only_their_own_rows() {
     assert_eq!(check(&path).breaks, []);
 }
 
+/// The numbers of the pages of one kind: 0x05 inside a table, 0x02 inside an index, 0x0d and 0x0a their leaves.
+fn pages_of_kind(path: &Path, kind: u8) -> Vec<u64> {
+    let bytes = std::fs::read(path).unwrap();
+    (1..).zip(bytes.chunks(4096)).skip(1).filter(|(_, page)| page[0] == kind).map(|(number, _)| number).collect()
+}
+
+/// `scripts/bench-ledger` measures the same at a million rows.
+#[test]
+fn pages_inside_the_trees_cost_no_row_and_a_cut_file_only_what_was_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    let mut log = open(&path);
+    for s in (0..1_200).step_by(100) {
+        let writes =
+            (s..s + 100).flat_map(|s| std::iter::once(plan(s, 3)).chain((1..=3).map(move |p| row(airing(s, p)))));
+        log.commit(&writes.collect::<Vec<_>>()).unwrap();
+    }
+    log.commit(&[intend("manual/7"), Write::Set { name: "playout".into(), value: json!({"a": 1}) }]).unwrap();
+    drop(log);
+    tamper(&path, "PRAGMA journal_mode = DELETE;");
+    let rows = 4_800;
+    let length = std::fs::metadata(&path).unwrap().len();
+    let (tables, indexes) = (pages_of_kind(&path, 0x05), pages_of_kind(&path, 0x02));
+    assert!(tables.len() > 1 && indexes.len() > 1, "{tables:?} {indexes:?}");
+    let cut = |path: &Path| {
+        std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(length / 3 * 2).unwrap();
+    };
+    type Damage<'a> = Box<dyn Fn(&Path) + 'a>;
+    let cases: Vec<(&str, Damage<'_>, std::ops::RangeInclusive<u64>)> = vec![
+        ("header", Box::new(|path| overwrite(path, 1, 0x5a)), 0..=0),
+        ("tables", Box::new(|path| tables.iter().for_each(|p| overwrite(path, *p, 0x5a))), 0..=0),
+        ("indexes", Box::new(|path| indexes.iter().for_each(|p| overwrite(path, *p, 0))), 0..=0),
+        ("cut", Box::new(cut), rows / 4..=rows / 2),
+    ];
+    for (name, damage, costs) in cases {
+        let path = copy_to(&path, &dir.path().join(name));
+        damage(&path);
+        let mut log = open(&path);
+        let detail = repairs(&path).pop().unwrap()["detail"].clone();
+        let missing = detail["missing_rows"].as_u64().unwrap();
+        assert!(costs.contains(&missing), "{name}: {missing} of {rows}");
+        assert_eq!((detail["old_seq"].as_u64(), missing + detail["salvaged"].as_u64().unwrap()), (Some(rows), rows));
+        assert_eq!(log.commit(&[row(airing(2_000, 1))]).unwrap().seq, rows + 2, "{name}");
+        if missing == 0 {
+            assert_eq!(log.intents().unwrap()[0].airing_id, "manual/7", "{name}");
+            assert_eq!(log.named("playout").unwrap(), Some(json!({"a": 1})), "{name}");
+        }
+        drop(log);
+        assert_eq!(check(&path).breaks, [], "{name}");
+    }
+}
+
 #[test]
 fn a_bad_page_found_while_the_station_runs_is_mended_and_writing_goes_on() {
     let dir = tempfile::tempdir().unwrap();
@@ -1499,7 +1551,12 @@ fn a_bad_page_found_while_the_station_runs_is_mended_and_writing_goes_on() {
     assert_eq!(tokens(&events, 1), [1]);
     writer.look_over(&path).unwrap();
     std::thread::sleep(Duration::from_millis(500));
-    assert!(events.try_recv().is_err(), "nothing to be said of a whole log");
+    assert!(events.try_recv().is_err(), "no leisure: it waits");
+    writer.leisure(true);
+    match events.recv_timeout(LONG).unwrap() {
+        LogEvent::LookedOver { rows, broken } => assert_eq!((rows, broken), (242, vec![]), "a whole log"),
+        other => panic!("{other:?}"),
+    }
     let leaf = (2u64..)
         .find(|p| {
             let mut kind = [0];
@@ -1523,6 +1580,39 @@ fn a_bad_page_found_while_the_station_runs_is_mended_and_writing_goes_on() {
     assert_eq!(detail["what"], "damaged");
     assert!((1..=5).contains(&detail["missing_rows"].as_u64().unwrap()), "{detail}");
     assert_eq!(check(&path).breaks, []);
+    drop(writer);
+}
+
+/// A row that was changed breaks no page: proving the rows finds it, names it, and leaves it as it is.
+#[test]
+fn rows_that_were_changed_are_named_while_the_station_runs_and_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loaxa.db");
+    // More than is proved in one go.
+    one_file(&path, 200);
+    let log = open(&path);
+    let (say, events) = sayer();
+    let writer = LogWriter::over(Some(log), &path, identity(), clock(), say).unwrap();
+    writer.leisure(true);
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let change = |seq: u64, sql: &str| db.execute(sql, [seq]).unwrap();
+    // A word, and a row that carries a hash of its own but hangs on nothing.
+    change(40, "UPDATE rows SET body = replace(body, 'ban_tin', 'ca_khuc') WHERE seq = ?1");
+    change(700, "UPDATE rows SET hash = zeroblob(32) WHERE seq = ?1");
+    let looked = || {
+        writer.look_over(&path).unwrap();
+        match events.recv_timeout(LONG).unwrap() {
+            LogEvent::LookedOver { rows, broken } => (rows, broken),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (rows, broken) = looked();
+    // The row behind hangs on a hash that is no longer there.
+    assert_eq!((rows, broken), (801, vec![40, 700, 701]));
+    assert_eq!(repairs(&path), Vec::<serde_json::Value>::new());
+    assert!(check(&path).breaks.iter().any(|b| b.seq == 40));
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(looked().1, [40, 700, 701], "and again the next day");
     drop(writer);
 }
 

@@ -197,6 +197,33 @@ fn a_box_with_a_damaged_log_starts_and_plays() {
 }
 
 #[test]
+fn a_row_that_was_changed_raises_an_alarm_that_names_it_and_stays() {
+    let mut station = aired();
+    let told = |s: &Station| {
+        let status = s.status()?;
+        let alarms = status["alarms"].as_array()?.iter().find(|a| a["code"] == "log_changed").cloned();
+        Some((status["log"]["looked_over_at"].is_string(), alarms))
+    };
+    assert!(station.wait(Duration::from_secs(60), |s| told(s) == Some((true, None))), "{:?}", told(&station));
+    station.kill();
+    let db = rusqlite::Connection::open(station.path("state/loaxa.db")).unwrap();
+    let seq: i64 = db.query_row("SELECT min(seq) FROM rows WHERE type = 'airing'", [], |r| r.get(0)).unwrap();
+    let sql = "UPDATE rows SET body = replace(body, '\"outcome\":\"', '\"outcome\":\"x') WHERE seq = ?1";
+    assert_eq!(db.execute(sql, [seq]).unwrap(), 1);
+    drop(db);
+    station.start();
+    assert!(station.wait(Duration::from_secs(60), |s| matches!(told(s), Some((true, Some(_))))), "{}", station.log());
+    let (_, alarm) = told(&station).unwrap();
+    let text = alarm.unwrap()["text"].as_str().unwrap().to_owned();
+    assert!(text.contains(&format!("dòng {seq} ")) || text.contains(&format!("row {seq} ")), "{text}");
+    let rows = station.chain();
+    let raised = rows.iter().find(|r| r["event"] == "alarm" && r["detail"]["code"] == "log_changed");
+    assert_eq!(raised.unwrap()["detail"]["raised"], true);
+    assert!(!rows.iter().any(|r| r["event"] == "repair"), "nothing was taken out of the log");
+    assert_eq!(station.run(&["verify"]).status.code(), Some(1));
+}
+
+#[test]
 fn status_says_how_far_a_campaign_is_day_by_day() {
     let mut station = Station::new("null");
     tone(&station.path("clips/a.wav"), 200);

@@ -534,6 +534,53 @@ fn hostile_titles_stay_text_in_every_form() {
     assert_eq!(paper_book(&paper).unwrap(), paper_book(&paper).unwrap());
 }
 
+/// What stands between two marks, each time.
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> Vec<&'a str> {
+    text.split(begin).skip(1).filter_map(|rest| rest.split(end).next()).collect()
+}
+
+#[test]
+fn charts_show_what_the_table_by_day_says() {
+    let gathered = gathered(&entries(vec![power_cut()], "bm-01", "default"), false);
+    let paper = campaign::paper(head(false), &gathered, facts());
+    let days = table(&paper, "Theo ngày");
+    let aired = column(days, "Số lượt phát");
+    let plain: Vec<_> = days.rows.iter().filter(|r| r.look == Look::Plain).collect();
+    let figures: Vec<String> = plain.iter().map(|r| r.cells[aired].show()).collect();
+    assert_eq!((figures.len(), &*figures[4], &*figures[9]), (10, "2", "8"));
+
+    let parts = unzip(&docx::file(&paper).unwrap());
+    let part = |parts: &[(String, String)], name: &str| parts.iter().find(|(n, _)| n == name).unwrap().1.clone();
+    let chart = part(&parts, "word/charts/chart1.xml");
+    let series: Vec<Vec<&str>> =
+        between(&chart, "<c:numLit>", "</c:numLit>").into_iter().map(|s| between(s, "<c:v>", "</c:v>")).collect();
+    assert_eq!(series, [figures.iter().map(String::as_str).collect(), vec!["2"; 10]], "airings, and the quota");
+    let labels = between(&chart, "<c:strLit>", "</c:strLit>");
+    assert_eq!(between(labels[0], "<c:v>", "</c:v>")[..2], ["01/10", "02/10"]);
+    assert!(chart.contains("Chỉ tiêu: 2 lượt/ngày"));
+    assert!(part(&parts, "word/document.xml").contains("r:id=\"rIdChart1\""));
+    assert!(part(&parts, "word/_rels/document.xml.rels").contains("Target=\"charts/chart1.xml\""));
+    assert!(part(&parts, "[Content_Types].xml").contains("/word/charts/chart1.xml"));
+
+    let parts = unzip(&paper_book(&paper).unwrap());
+    let chart = part(&parts, "xl/charts/chart1.xml");
+    assert_eq!(between(&chart, "<c:val><c:numRef><c:f>", "<"), ["'Biểu đồ'!$B$3:$B$12", "'Biểu đồ'!$C$3:$C$12"]);
+    let last = parts.iter().filter(|(n, _)| n.starts_with("xl/worksheets/sheet")).count();
+    let sheet = part(&parts, &format!("xl/worksheets/sheet{last}.xml"));
+    let cell =
+        |name: String| between(between(&sheet, &format!("<c r=\"{name}\""), "</c>")[0], "<v>", "<")[0].to_owned();
+    let shown: Vec<String> = (3..=12).map(|row| cell(format!("B{row}"))).collect();
+    assert_eq!(shown, figures);
+    assert_eq!(cell("C12".into()), "2");
+
+    // Nothing to draw, nothing hangs on the file.
+    let without =
+        Paper { blocks: paper.blocks.iter().filter(|b| !matches!(b, Block::Chart(_))).cloned().collect(), ..paper };
+    for bytes in [docx::file(&without).unwrap(), paper_book(&without).unwrap()] {
+        assert!(unzip(&bytes).iter().all(|(n, _)| !n.contains("chart")));
+    }
+}
+
 #[test]
 fn a_campaign_that_no_list_has_any_more_is_told_from_rows() {
     let gathered = gathered(&entries(Vec::new(), "bm-01", "default"), false);

@@ -7,12 +7,15 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use chrono::DateTime;
+
 use super::export::{Trouble, write_file};
 use super::{Context, Done, Failure, progress};
 use crate::daemon::clock::MachineClock;
 use crate::daemon::run::{StartError, lock_state};
 use crate::domain::airing::hex;
-use crate::domain::text::Text;
+use crate::domain::config::Language;
+use crate::domain::text::{Text, system_words};
 use crate::domain::time::Clock;
 use crate::edge::airing_log::{AiringLog, FILE_NAME, LogError};
 use crate::edge::archive::{self, ArchiveError, Manifest};
@@ -83,13 +86,22 @@ fn collect(folder: &Path, inside: &str, top: bool, out: &mut BTreeSet<(String, P
     Ok(())
 }
 
+/// Why a backup cannot be used, in words for people.
+fn why(error: &ArchiveError, language: Language) -> String {
+    match error {
+        ArchiveError::Io(error) => system_words(error, language),
+        ArchiveError::Damaged(part) => Text::BackupPartBad { part: part.clone() }.say(language),
+        ArchiveError::Newer(_) => Text::BackupNewer {}.say(language),
+    }
+}
+
 /// Makes a backup, and reads it back.
 pub(super) fn backup(context: &Context, arguments: &BackupArguments) -> Done {
     let loaded = super::station::load(context)?;
     let (config, language) = (&loaded.config, loaded.language);
     let say = |text: Text| Failure::Failed(text.say(language));
     let shown = arguments.output.display().to_string();
-    let cannot = |e: io::Error| say(Text::ExportCannotWrite { file: shown.clone(), why: e.to_string() });
+    let cannot = |e: io::Error| say(Text::ExportCannotWrite { file: shown.clone(), why: system_words(&e, language) });
     let mut files = BTreeSet::new();
     files.insert((CONFIG.to_owned(), context.config.clone()));
     if let Some(local) = &config.local {
@@ -132,7 +144,7 @@ pub(super) fn backup(context: &Context, arguments: &BackupArguments) -> Done {
         });
     }
     let (manifest, _) = archive::verify(&arguments.output, CONFIG, |n| bar.inc(n))
-        .map_err(|e| say(Text::BackupBad { file: shown.clone(), why: e.to_string() }))?;
+        .map_err(|e| say(Text::BackupBad { file: shown.clone(), why: why(&e, language) }))?;
     bar.finish_and_clear();
     let megabytes = manifest.members.iter().map(|m| m.bytes).sum::<u64>().div_ceil(1 << 20);
     let files = manifest.members.len() as u64;
@@ -184,7 +196,7 @@ pub(super) fn restore(context: &Context, arguments: &RestoreArguments) -> Done {
     let language = context.language;
     let say = |text: Text| Failure::Failed(text.say(language));
     let shown = arguments.file.display().to_string();
-    let bad = |e: ArchiveError| say(Text::BackupBad { file: shown.clone(), why: e.to_string() });
+    let bad = |e: ArchiveError| say(Text::BackupBad { file: shown.clone(), why: why(&e, language) });
     let bytes = fs::metadata(&arguments.file).map_or(0, |m| m.len());
     let bar = progress::bar(2 * bytes, 20 << 20, Text::RestoreProgress {}.say(language));
     let (manifest, config) = archive::verify(&arguments.file, CONFIG, |n| bar.inc(n)).map_err(bad)?;
@@ -193,7 +205,7 @@ pub(super) fn restore(context: &Context, arguments: &RestoreArguments) -> Done {
     let base = context.config.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cannot = |file: &Path| {
         let file = file.display().to_string();
-        move |e: io::Error| say(Text::ExportCannotWrite { file: file.clone(), why: e.to_string() })
+        move |e: io::Error| say(Text::ExportCannotWrite { file: file.clone(), why: system_words(&e, language) })
     };
     fs::create_dir_all(base).map_err(cannot(base))?;
     let draft = Removed(with_ending(&context.config, ".restoring"));
@@ -274,7 +286,10 @@ pub(super) fn restore(context: &Context, arguments: &RestoreArguments) -> Done {
     fs::File::open(base).and_then(|f| f.sync_all()).map_err(cannot(base))?;
     drop(lock);
     bar.finish_and_clear();
-    let (files, made) = (manifest.members.len() as u64, manifest.made_at);
+    let files = manifest.members.len() as u64;
+    // As the backup wrote it, in the time of the place where it was made.
+    let made = DateTime::parse_from_rfc3339(&manifest.made_at)
+        .map_or(manifest.made_at, |at| at.format("%H:%M:%S %d/%m/%Y").to_string());
     let _ = writeln!(io::stdout(), "{}", Text::RestoreDone { files, made, seq: manifest.seq }.say(language));
     Ok(ExitCode::SUCCESS)
 }

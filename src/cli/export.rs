@@ -14,7 +14,7 @@ use crate::domain::chain::Row;
 use crate::domain::config::Language;
 use crate::domain::report::html::HtmlSheet;
 use crate::domain::report::{Counted, CsvSheet, Format, RowFilter, Summary};
-use crate::domain::text::Text;
+use crate::domain::text::{Text, system_words};
 use crate::domain::time::{Clock, Wall, Zone};
 use crate::edge::airing_log::{AiringLog, EXPORTED, FILE_NAME, LogError, machine_mark};
 use crate::edge::control::{Answer, AskError, Request, ask};
@@ -108,6 +108,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
     };
     match written {
         Ok(rows) => {
+            if rows == 0 {
+                eprintln!("{}", say(Text::ExportNothing {}));
+            }
             if let Some(file) = arguments.output.as_deref().filter(|f| f.is_file()) {
                 if arguments.sign {
                     sign(file, &log, &filter, &station)?;
@@ -129,7 +132,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
         Err(Trouble::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(Trouble::Out(error)) => {
             let file = arguments.output.as_deref().unwrap_or(Path::new("stdout")).display().to_string();
-            Err(Failure::Failed(say(Text::ExportCannotWrite { file, why: error.to_string() })))
+            let why = system_words(&error, station.language);
+            Err(Failure::Failed(say(Text::ExportCannotWrite { file, why })))
         }
     }
 }
@@ -138,7 +142,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Done {
 fn sign(file: &Path, log: &AiringLog, filter: &RowFilter, station: &Loaded) -> Result<(), Failure> {
     let say = |text: Text| Failure::Failed(text.say(station.language));
     let cannot = |e: io::Error| {
-        say(Text::ExportCannotWrite { file: signature_of(file).display().to_string(), why: e.to_string() })
+        let why = system_words(&e, station.language);
+        say(Text::ExportCannotWrite { file: signature_of(file).display().to_string(), why })
     };
     let key = DeviceKey::of(&station.dir, machine_mark().as_deref()).map_err(|e| say(e.text()))?;
     let last = log.last_row().map_err(|e| say(e.text()))?;
@@ -381,8 +386,8 @@ pub(super) fn write_file(
     rows
 }
 
-/// Where the station keeps its log. STAND-IN until `cli/station.rs` reads the whole config: only these keys are
-/// looked at, the rest of the file is not checked.
+/// Where the station keeps its log. Only what says that is read of the config: with a mistake elsewhere in it the log
+/// can still be exported and verified.
 #[derive(clap::Args)]
 pub(super) struct Station {
     /// The state folder, in place of the config's
@@ -390,7 +395,7 @@ pub(super) struct Station {
     state: Option<PathBuf>,
 }
 
-/// What the stand-in finds.
+/// What is read of the config.
 pub(super) struct Loaded {
     /// The state folder.
     pub(super) dir: PathBuf,

@@ -137,6 +137,7 @@ impl Desk {
         let mut head = Letterhead::of(&self.config.station.name, zone, self.now, common.trial);
         if let (Some(body), Some(last)) = (&common.body, head.body.last_mut()) {
             last.clone_from(body);
+            head.issuer = head.body.join(" ");
         }
         if let Some(place) = &common.place {
             head.place.clone_from(place);

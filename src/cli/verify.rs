@@ -20,7 +20,7 @@ use crate::domain::chain::{Break, Checker, Examined, Index, Rule, Scratch, Verdi
 use crate::domain::config::Language;
 use crate::domain::heartbeat::Heard;
 use crate::domain::report::Summary;
-use crate::domain::text::Text;
+use crate::domain::text::{Text, system_words};
 use crate::domain::time::{Wall, Zone};
 use crate::edge::airing_log::{AiringLog, FILE_NAME, Indexed, LogError, RawRow};
 
@@ -340,7 +340,7 @@ impl Report {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(e) => {
-                let (file, why) = (folder.display().to_string(), e.to_string());
+                let (file, why) = (folder.display().to_string(), system_words(&e, self.language));
                 return Err(Failure::Failed(Text::VerifyCannotRead { file, why }.say(self.language)));
             }
         };
@@ -363,7 +363,10 @@ impl Report {
             match hash_file(path, |n| bar.inc(n)) {
                 Ok(found) if found == *expected => {}
                 Ok(_) => self.broken(Text::VerifyClipBad { file }),
-                Err(e) => self.broken(Text::VerifyClipUnreadable { file, why: e.to_string() }),
+                Err(e) => {
+                    let why = system_words(&e, self.language);
+                    self.broken(Text::VerifyClipUnreadable { file, why });
+                }
             }
         }
         bar.finish_and_clear();
@@ -379,7 +382,9 @@ impl Report {
         let shown = path.display().to_string();
         let language = self.language;
         let cannot = |e: io::Error| {
-            Failure::Failed(Text::VerifyCannotRead { file: shown.clone(), why: e.to_string() }.say(language))
+            Failure::Failed(
+                Text::VerifyCannotRead { file: shown.clone(), why: system_words(&e, language) }.say(language),
+            )
         };
         let last = last_line(path).map_err(cannot)?.unwrap_or_default();
         let summary = Summary::read(&last);
@@ -457,21 +462,22 @@ impl Report {
                 return Ok(());
             }
             (Err(error), Some(_)) => {
-                self.broken(Text::VerifySignatureBad { file: shown, why: error.to_string() });
+                self.broken(Text::VerifySignatureBad { file: shown, why: system_words(&error, self.language) });
                 return Ok(());
             }
             (Ok(text), Some(_)) => text,
         };
         let key_file = key.unwrap_or(path);
-        let unreadable = |why: String| {
-            let file = key_file.display().to_string();
-            Failure::Failed(Text::VerifyKeyUnreadable { file, why }.say(self.language))
-        };
-        let text = fs::read_to_string(key_file).map_err(|e| unreadable(e.to_string()))?;
+        let file = || key_file.display().to_string();
+        let failed = |text: Text| Failure::Failed(text.say(self.language));
+        let text = fs::read_to_string(key_file).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidData => failed(Text::VerifyKeyGarbled { file: file() }),
+            _ => failed(Text::VerifyKeyUnreadable { file: file(), why: system_words(&e, self.language) }),
+        })?;
         let line = text.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or_default();
-        let key = PublicKey::from_base64(line).map_err(|e| unreadable(e.to_string()))?;
-        match check_signature(path, &signature, &key) {
-            Err(why) => self.broken(Text::VerifySignatureBad { file: shown, why }),
+        let key = PublicKey::from_base64(line).map_err(|_| failed(Text::VerifyKeyGarbled { file: file() }))?;
+        match check_signature(path, (&signature, &shown), &key, self.language) {
+            Err(finding) => self.broken(finding),
             Ok(words) => {
                 let said = |name: &str| {
                     let found = words.split(' ').find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
@@ -498,18 +504,30 @@ impl Report {
 }
 
 /// The words signed with a file, when the signature is right.
-fn check_signature(path: &Path, signature: &str, key: &PublicKey) -> Result<String, String> {
-    let signature = Signature::decode(signature).map_err(|e| e.to_string())?;
-    let mut verifier = key.verify_stream(&signature).map_err(|e| e.to_string())?;
-    let mut file = fs::File::open(path).map_err(|e| e.to_string())?;
+/// The signed comment, or what is wrong.
+fn check_signature(
+    path: &Path,
+    (signature, shown): (&str, &str),
+    key: &PublicKey,
+    language: Language,
+) -> Result<String, Text> {
+    let file = shown.to_owned();
+    let unread = |e: io::Error| Text::VerifySignatureBad { file: shown.to_owned(), why: system_words(&e, language) };
+    let signature =
+        Signature::decode(signature).map_err(|_| Text::VerifySignatureGarbled { file: shown.to_owned() })?;
+    let mut verifier = key.verify_stream(&signature).map_err(|e| match e {
+        minisign_verify::Error::UnexpectedKeyId => Text::VerifySignatureOtherKey { file: shown.to_owned() },
+        _ => Text::VerifySignatureGarbled { file: shown.to_owned() },
+    })?;
+    let mut signed = fs::File::open(path).map_err(unread)?;
     let mut buffer = vec![0; 256 * 1024];
     loop {
-        match file.read(&mut buffer).map_err(|e| e.to_string())? {
+        match signed.read(&mut buffer).map_err(unread)? {
             0 => break,
             n => verifier.update(&buffer[..n]),
         }
     }
-    verifier.finalize().map_err(|e| e.to_string())?;
+    verifier.finalize().map_err(|_| Text::VerifySignatureChanged { file })?;
     Ok(signature.trusted_comment().to_owned())
 }
 

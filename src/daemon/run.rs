@@ -70,7 +70,9 @@ const TICK: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(250);
 /// Looks that must find a changed file unchanged before it is read: editors write in parts, and rename.
 const STILL: u32 = 4;
-/// After so many looks what only start-up needed is given back, and every so many what came to it since.
+/// After so many ticks the log is looked over: the start comes first.
+const LOOKED_OVER_AFTER_TICKS: u64 = 10;
+/// After so many ticks what only start-up needed is given back, and every so many what came to it since.
 const START_IS_OVER_TICKS: u64 = 5;
 const GIVE_BACK_TICKS: u64 = 15;
 /// That happens only when nothing is to be done for so long, milliseconds.
@@ -221,8 +223,10 @@ struct Daemon {
     last_line: String,
     /// The day on which `short` was found.
     short_on: Option<chrono::NaiveDate>,
-    /// The day on which the log's pages were looked over.
+    /// The day on which looking over the log began.
     looked_over_on: Option<chrono::NaiveDate>,
+    /// When that last ended.
+    looked_over_at: Option<Wall>,
     /// The day on which old rows were looked for.
     pruned_on: Option<chrono::NaiveDate>,
     /// Campaigns that cannot reach their quota.
@@ -440,7 +444,6 @@ impl Daemon {
             }
         };
         let head = log.as_ref().and_then(|l| l.head().ok());
-        let large = AiringLog::is_large(&path);
         clock.raise_floor(last.floor);
         if let Some(right) = last.right {
             clock.remember(right);
@@ -549,7 +552,8 @@ impl Daemon {
             last_line: String::new(),
             short_on: None,
             pruned_on: None,
-            looked_over_on: (!large).then(|| zone.date(now.wall())),
+            looked_over_on: None,
+            looked_over_at: None,
             short: Vec::new(),
             planned: quota::Counts::default(),
             history: quota::History::default(),
@@ -1094,6 +1098,18 @@ impl Daemon {
                 self.alarm("log_failing", text);
             }
             LogEvent::Healed => self.clear("log_failing"),
+            LogEvent::LookedOver { rows, broken } => {
+                let now = self.clock.now().wall();
+                tracing::info!(rows, broken = broken.len(), "the log was looked over");
+                self.looked_over_at = Some(now);
+                match (broken.first(), broken.last()) {
+                    (Some(first), Some(last)) => {
+                        let text = Text::LogRowsBroken { rows: broken.len() as u64, first: *first, last: *last };
+                        self.alarm("log_changed", text);
+                    }
+                    _ => self.clear("log_changed"),
+                }
+            }
             LogEvent::LeftOut { airing_id } => tracing::error!("{airing_id}: a second row was left out"),
         }
     }

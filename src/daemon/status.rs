@@ -97,6 +97,8 @@ pub struct LogStatus {
     pub head: String,
     /// Whether every row has reached the disk.
     pub durable: bool,
+    /// When all of its pages and rows were last looked at since the start, RFC 3339.
+    pub looked_over_at: Option<String>,
 }
 
 /// The clip store in the snapshot.

@@ -411,6 +411,18 @@ impl<'a> Index<'a> {
         };
         Some(Index { row_type, airing_id, event, planned_at_ms, session_start_ms })
     }
+
+    /// The same, hanging on no row.
+    pub fn into_owned(self) -> Index<'static> {
+        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        Index {
+            row_type: own(self.row_type),
+            airing_id: self.airing_id.map(own),
+            event: self.event.map(own),
+            planned_at_ms: self.planned_at_ms,
+            session_start_ms: self.session_start_ms,
+        }
+    }
 }
 
 /// A rule that a row breaks.
@@ -525,6 +537,11 @@ pub struct Examined {
 }
 
 impl Examined {
+    /// The hash of the row before, as it names it; none when it cannot be read.
+    pub fn hangs_on(&self) -> Option<[u8; 32]> {
+        self.prev_hash
+    }
+
     /// Whether the row breaks no rule by itself.
     pub fn is_unbroken(&self) -> bool {
         self.broken.is_none()

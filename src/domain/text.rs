@@ -429,6 +429,10 @@ sentences! {
     LogDamaged { file: String } =>
         "nhật ký \"{file}\" bị hỏng\n  chạy `loaxa verify` để biết hỏng từ dòng nào",
         "the log \"{file}\" is damaged\n  `loaxa verify` says from which row on";
+    /// Rows that do not prove themselves were found while looking the log over.
+    LogRowsBroken { rows: u64, first: u64, last: u64 } =>
+        "{rows} dòng của nhật ký không còn nguyên vẹn, trong khoảng từ dòng {first} đến dòng {last}\n  chạy `loaxa verify` để biết từng dòng; giữ nguyên thẻ nhớ, báo cấp trên",
+        "{rows} rows of the log are no longer as they were written, between row {first} and row {last}\n  `loaxa verify` names each of them; leave the card as it is and tell those above";
     /// No leave to read or write.
     LogNoAccess { file: String, why: String } =>
         "không mở được nhật ký \"{file}\": {why}\n  chạy lại lệnh này với sudo, hoặc vào nhóm loaxa",
@@ -503,6 +507,10 @@ sentences! {
     ExportWritten { rows: u64, file: String } =>
         "đã ghi {rows} dòng vào \"{file}\"",
         "wrote {rows} rows to \"{file}\"";
+    /// No row fits what was asked for.
+    ExportNothing {} =>
+        "không có dòng nào khớp với các điều kiện đã chọn",
+        "no row fits what was asked for";
     /// Beside the progress bar.
     ExportProgress {} => "xuất nhật ký", "exporting";
     /// Beside the progress bar.
@@ -566,8 +574,20 @@ sentences! {
         "chữ ký đúng, khóa {key}: {words}", "the signature is right, key {key}: {words}";
     /// A finding.
     VerifySignatureBad { file: String, why: String } =>
-        "HỎNG: chữ ký \"{file}\" không đúng với tệp này và khóa này: {why}",
-        "BROKEN: the signature \"{file}\" does not fit this file and this key: {why}";
+        "HỎNG: không đọc được chữ ký \"{file}\" hoặc tệp của chữ ký: {why}",
+        "BROKEN: cannot read the signature \"{file}\" or what it signs: {why}";
+    /// A finding.
+    VerifySignatureOtherKey { file: String } =>
+        "HỎNG: chữ ký \"{file}\" do một khóa khác ký, không phải khóa này",
+        "BROKEN: the signature \"{file}\" was made with another key than this one";
+    /// A finding.
+    VerifySignatureChanged { file: String } =>
+        "HỎNG: chữ ký \"{file}\" không đúng với tệp này: tệp hoặc chữ ký đã bị sửa sau khi ký",
+        "BROKEN: the signature \"{file}\" does not fit this file: one of them was changed after signing";
+    /// A finding.
+    VerifySignatureGarbled { file: String } =>
+        "HỎNG: \"{file}\" không phải là chữ ký minisign đọc được",
+        "BROKEN: \"{file}\" is no minisign signature that can be read";
     /// A finding.
     VerifySignedOther { field: String } =>
         "HỎNG: chữ ký ghi {field} khác với tệp", "BROKEN: the signature names another {field} than the file";
@@ -592,6 +612,10 @@ sentences! {
     /// `--key` names no key.
     VerifyKeyUnreadable { file: String, why: String } =>
         "không đọc được khóa công khai \"{file}\": {why}", "cannot read the public key \"{file}\": {why}";
+    /// The key given is none.
+    VerifyKeyGarbled { file: String } =>
+        "\"{file}\" không phải là khóa công khai\n  dùng tệp device.pub của máy đã xuất",
+        "\"{file}\" is no public key\n  take device.pub of the box that exported";
     /// `--key` without a file.
     VerifyKeyAlone {} =>
         "--key chỉ dùng khi kiểm tra một tệp đã xuất", "--key is for an exported file";
@@ -619,6 +643,12 @@ sentences! {
     BackupBad { file: String, why: String } =>
         "tệp sao lưu \"{file}\" không dùng được: {why}\nkhông có gì bị thay đổi; dùng bản sao lưu khác",
         "the backup \"{file}\" cannot be used: {why}\nnothing was changed; take another backup";
+    /// Why a backup cannot be used.
+    BackupPartBad { part: String } =>
+        "phần \"{part}\" bị hỏng hoặc thiếu", "the part \"{part}\" is damaged or missing";
+    /// Why a backup cannot be used.
+    BackupNewer {} =>
+        "do bản loaxa mới hơn ghi ra", "it was made by a newer loaxa";
     /// There is something already.
     RestoreNotEmpty { place: String } =>
         "không phục hồi: \"{place}\" đã có dữ liệu\nthêm --force để thay; dữ liệu cũ được giữ bên cạnh",

@@ -21,7 +21,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use self::proof::{Indexed, RawRow};
+pub use self::proof::{Indexed, Proven, RawRow};
 pub use self::reading::{StoredIntent, StoredRow, StoredSession};
 pub use self::writer::{Committer, LogEvent, LogHealth, LogWriter, MAX_QUEUED_ROWS, Opener};
 pub use self::writing::EXPORTED;

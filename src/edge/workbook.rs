@@ -7,12 +7,13 @@ use std::path::Path;
 
 use chrono::{NaiveDateTime, NaiveTime, Timelike};
 use rust_xlsxwriter::{
-    Color, DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Workbook, Worksheet, XlsxError,
+    Chart, ChartFormat, ChartLegendPosition, ChartLine, ChartLineDashType, ChartSolidFill, ChartType, Color,
+    DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Workbook, Worksheet, XlsxError,
 };
 
 use crate::domain::airing::Outcome;
 use crate::domain::chain::Row;
-use crate::domain::report::paper::{Align, Block, COUNTRY, Cell, Look, MOTTO, Paper, TRIAL_MARK, Table};
+use crate::domain::report::paper::{self, Align, Block, COUNTRY, Cell, Look, MOTTO, Paper, TRIAL_MARK, Table};
 use crate::domain::report::{Totals, cells, headings};
 use crate::domain::text::{Text, outcome_word};
 use crate::domain::time::Wall;
@@ -175,6 +176,8 @@ impl LogBook {
         sheet.set_row_height(0, 31.0)?;
         sheet.set_freeze_panes(1, 0)?;
         sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0).set_repeat_rows(0, 0)?;
+        // Twenty columns on a page: every millimetre counts.
+        sheet.set_margins(0.3, 0.3, 0.4, 0.4, 0.2, 0.2);
         let (totals, outcomes) = (Totals::new(false), BTreeMap::new());
         Ok(LogBook { book, looks, format, totals, outcomes, next: 1, day: None })
     }
@@ -330,6 +333,9 @@ pub fn paper_book(paper: &Paper) -> Result<Vec<u8>, WorkbookError> {
                 words.push((format!("{name}: xem trang tính \"{}\"", table.sheet), false));
                 tables.push((name.clone(), table));
             }
+            Block::Chart(chart) if !chart.days.is_empty() => {
+                words.push((format!("{}: xem trang tính \"{CHART_SHEET}\"", chart.caption), false));
+            }
             Block::Chart(_) => {}
             Block::Signature { receivers, signer } => {
                 words.push((format!("Nơi nhận: {}", receivers.join(" ")), false));
@@ -341,13 +347,13 @@ pub fn paper_book(paper: &Paper) -> Result<Vec<u8>, WorkbookError> {
         }
     }
     let sheet = book.add_worksheet();
-    sheet.set_name("Báo cáo")?.set_column_width(0, 110.0)?;
+    sheet.set_name("Báo cáo")?.set_column_width(0, WORDS_WIDTH)?;
     sheet.set_paper_size(9).set_print_fit_to_pages(1, 0);
     let wrapped = Format::new().set_text_wrap().set_align(FormatAlign::Top);
     let bold = wrapped.clone().set_bold();
     for (row, (text, strong)) in (0..).zip(&words) {
         if !text.is_empty() {
-            sheet.set_row_height(row, height([(text.as_str(), 110.0)]))?;
+            sheet.set_row_height(row, height([(text.as_str(), WORDS_WIDTH)]))?;
             sheet.write_string_with_format(row, 0, fitting(text), if *strong { &bold } else { &wrapped })?;
         }
     }
@@ -357,7 +363,63 @@ pub fn paper_book(paper: &Paper) -> Result<Vec<u8>, WorkbookError> {
         table_sheet(sheet, &name, table, &looks)?;
         mark(sheet, paper);
     }
+    for (number, chart) in (1..).zip(paper.charts()) {
+        let sheet = book.add_worksheet();
+        let name = if number == 1 { CHART_SHEET.to_owned() } else { format!("{CHART_SHEET} {number}") };
+        chart_sheet(sheet, &name, chart, &looks)?;
+        mark(sheet, paper);
+    }
     Ok(book.save_to_buffer()?)
+}
+
+/// Width of the sheet of words, characters: a page of A4 upright, whoever prints it.
+const WORDS_WIDTH: f64 = 86.0;
+
+/// The sheet on which a chart stands beside its figures.
+const CHART_SHEET: &str = "Biểu đồ";
+
+fn chart_sheet(sheet: &mut Worksheet, name: &str, chart: &paper::Chart, looks: &Looks) -> Result<(), XlsxError> {
+    sheet.set_name(name)?.set_paper_size(9).set_landscape().set_print_fit_to_pages(1, 0);
+    write_text(sheet, 0, 0, &chart.caption, &looks.bold)?;
+    let quota = chart.quota.map(|quota| (quota, chart.quota_words(quota)));
+    let heads = ["Ngày", chart.counted].into_iter().chain(quota.as_ref().map(|(_, words)| words.as_str()));
+    let head = 1;
+    for (column, text) in (0..).zip(heads) {
+        sheet.set_column_width(column, 13.0)?;
+        sheet.write_string_with_format(head, column, text, &looks.head)?;
+    }
+    sheet.set_row_height(head, 31.0)?;
+    sheet.set_freeze_panes(head + 1, 0)?;
+    let mut last = head;
+    for (date, n) in &chart.days {
+        last += 1;
+        sheet.write_datetime_with_format(last, 0, &excel(date.and_time(NaiveTime::MIN))?, &looks.date)?;
+        sheet.write_number_with_format(last, 1, *n as f64, &looks.count)?;
+        if let Some((quota, _)) = &quota {
+            sheet.write_number_with_format(last, 2, *quota as f64, &looks.count)?;
+        }
+    }
+    let add = |drawn: &mut Chart, column: u16, format: &mut ChartFormat| {
+        let series = drawn.add_series();
+        series.set_name((name, head, column)).set_categories((name, head + 1, 0, last, 0));
+        series.set_values((name, head + 1, column, last, column)).set_format(format);
+    };
+    let mut bars = Chart::new(ChartType::Column);
+    add(&mut bars, 1, ChartFormat::new().set_solid_fill(ChartSolidFill::new().set_color(Color::RGB(0x0077_7777))));
+    if quota.is_some() {
+        let mut line = Chart::new(ChartType::Line);
+        let mut dashes = ChartLine::new();
+        dashes.set_color(Color::Black).set_width(1.5).set_dash_type(ChartLineDashType::Dash);
+        add(&mut line, 2, ChartFormat::new().set_line(&dashes));
+        bars.combine(&line);
+    }
+    bars.x_axis().set_num_format("dd/mm").set_text_axis(true);
+    bars.y_axis().set_min(0.0).set_major_unit(chart.most().div_ceil(5).max(1) as f64).set_num_format("0");
+    bars.title().set_name(&chart.caption);
+    bars.legend().set_position(ChartLegendPosition::Bottom);
+    bars.set_width(820).set_height(360);
+    sheet.insert_chart(1, 4, &bars)?;
+    Ok(())
 }
 
 /// Every printed page of a trial says so.

@@ -62,6 +62,7 @@ impl Daemon {
                     let health = self.log.health();
                     health.failing.is_none() && health.waiting_rows == 0
                 },
+                looked_over_at: self.looked_over_at.map(time),
             },
             store: StoreStatus { clips, bytes, quota_bytes: self.config.state.clips_quota_bytes },
             campaigns: self.campaigns_status(wall),

@@ -60,11 +60,12 @@ impl Daemon {
         }
     }
 
-    /// Once a day, while nothing is on the air, every page of the log is looked at; of a large one first as soon as the
-    /// station runs.
+    /// Once a day, and soon after a start, every page and row of the log is looked at, while nothing is on the air.
     pub(super) fn look_over_log(&mut self, now: Now) {
+        let silent = self.playout.stage().voice.is_none();
+        self.log.leisure(silent);
         let today = self.zone.date(now.wall());
-        if self.looked_over_on == Some(today) || self.playout.stage().voice.is_some() {
+        if self.looked_over_on == Some(today) || !silent || self.ticks < LOOKED_OVER_AFTER_TICKS {
             return;
         }
         self.looked_over_on = Some(today);

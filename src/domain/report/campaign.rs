@@ -388,7 +388,11 @@ pub fn paper(head: Letterhead, gathered: &Gathered, facts: CampaignFacts) -> Pap
     }
     blocks.push(Block::Table(days_table(&result, next("Kết quả theo ngày"))));
     blocks.push(Block::Chart(Chart {
-        caption: "Số lượt phát đủ mỗi ngày so với chỉ tiêu".into(),
+        caption: match result.facts.min_per_day {
+            Some(_) => "Số lượt phát đủ mỗi ngày so với chỉ tiêu".into(),
+            None => "Số lượt phát đủ mỗi ngày".into(),
+        },
+        counted: "Số lượt phát đủ",
         days: result.by_day.iter().map(|(date, (tally, _))| (*date, tally.aired)).collect(),
         quota: result.facts.min_per_day.map(u64::from),
     }));

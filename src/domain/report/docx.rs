@@ -1,5 +1,7 @@
 //! A paper as a Word file, for clerks to finish: a small writer of the few parts of WordprocessingML it takes.
 
+mod chart;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Cursor, Write};
@@ -248,6 +250,7 @@ fn document(paper: &Paper) -> String {
     let (left, right) = (mm(if book { 20.0 } else { 30.0 }), mm(15.0));
     let width = page_width - left - right;
     let mut body = letterhead(paper, width);
+    let mut charts = 0;
     for block in &paper.blocks {
         let piece = match block {
             Block::Section(text) => {
@@ -268,7 +271,12 @@ fn document(paper: &Paper) -> String {
                 out
             }
             Block::Table(t) => table(t, width),
-            // Word files carry the table by day; the drawing is for the printed page.
+            Block::Chart(drawn) if !drawn.days.is_empty() => {
+                charts += 1;
+                let caption = run(&drawn.caption, ITALIC.sized(24));
+                let over = "<w:keepNext/><w:spacing w:before=\"120\" w:after=\"0\"/><w:jc w:val=\"center\"/>";
+                paragraph(over, &caption) + &paragraph(CENTRE, &chart::place(drawn, charts, width))
+            }
             Block::Chart(_) => String::new(),
             Block::Annex(number, title) => {
                 let mut out = paragraph(
@@ -277,10 +285,8 @@ fn document(paper: &Paper) -> String {
                 );
                 out.push_str(&paragraph(CENTRE, &run(title, BOLD.sized(28))));
                 let gap = "\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}";
-                let with = format!(
-                    "(Kèm theo Báo cáo số{gap}/BC-UBND ngày{gap}tháng{gap}năm{gap}của {})",
-                    paper.head.body.join(" ")
-                );
+                let with =
+                    format!("(Kèm theo Báo cáo số{gap}/BC-UBND ngày{gap}tháng{gap}năm{gap}của {})", paper.head.issuer);
                 out + &paragraph("<w:spacing w:after=\"160\"/><w:jc w:val=\"center\"/>", &run(&with, ITALIC))
             }
             Block::Signature { .. } | Block::Signatures(_) => signatures(paper, block, width),
@@ -322,10 +328,11 @@ fn header(number: bool, trial: bool) -> String {
 pub fn file(paper: &Paper) -> io::Result<Vec<u8>> {
     let made = paper.head.made_at.utc().format("%Y-%m-%dT%H:%M:%SZ");
     let title = format!("{} - {}", paper.kind, paper.subject.replace('\n', " "));
+    let numbers: Vec<usize> = (1..=paper.charts().count()).collect();
     let parts: [(&str, String); 9] = [
         (
             "[Content_Types].xml",
-            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"><Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/><Default Extension=\"xml\" ContentType=\"application/xml\"/><Override PartName=\"/word/document.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml\"/><Override PartName=\"/word/styles.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.styles+xml\"/><Override PartName=\"/word/settings.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.settings+xml\"/><Override PartName=\"/word/header1.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.header+xml\"/><Override PartName=\"/word/header2.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.header+xml\"/><Override PartName=\"/docProps/core.xml\" ContentType=\"application/vnd.openxmlformats-package.core-properties+xml\"/></Types>".into(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"><Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/><Default Extension=\"xml\" ContentType=\"application/xml\"/><Override PartName=\"/word/document.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml\"/><Override PartName=\"/word/styles.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.styles+xml\"/><Override PartName=\"/word/settings.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.settings+xml\"/><Override PartName=\"/word/header1.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.header+xml\"/><Override PartName=\"/word/header2.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.header+xml\"/><Override PartName=\"/docProps/core.xml\" ContentType=\"application/vnd.openxmlformats-package.core-properties+xml\"/>".to_owned() + &numbers.iter().map(|n| chart::content_type(*n)).collect::<String>() + "</Types>",
         ),
         (
             "_rels/.rels",
@@ -337,7 +344,7 @@ pub fn file(paper: &Paper) -> io::Result<Vec<u8>> {
         ),
         (
             "word/_rels/document.xml.rels",
-            format!("<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"rId1\" Type=\"{R}/styles\" Target=\"styles.xml\"/><Relationship Id=\"rId2\" Type=\"{R}/header\" Target=\"header1.xml\"/><Relationship Id=\"rId3\" Type=\"{R}/header\" Target=\"header2.xml\"/><Relationship Id=\"rId4\" Type=\"{R}/settings\" Target=\"settings.xml\"/></Relationships>"),
+            format!("<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"rId1\" Type=\"{R}/styles\" Target=\"styles.xml\"/><Relationship Id=\"rId2\" Type=\"{R}/header\" Target=\"header1.xml\"/><Relationship Id=\"rId3\" Type=\"{R}/header\" Target=\"header2.xml\"/><Relationship Id=\"rId4\" Type=\"{R}/settings\" Target=\"settings.xml\"/>{}</Relationships>", numbers.iter().map(|n| chart::relationship(*n)).collect::<String>()),
         ),
         ("word/document.xml", document(paper)),
         (
@@ -356,7 +363,10 @@ pub fn file(paper: &Paper) -> io::Result<Vec<u8>> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .last_modified_time(zip::DateTime::default());
-    for (name, content) in parts {
+    let parts = parts.into_iter().map(|(name, content)| (name.to_owned(), content));
+    let charts =
+        paper.charts().zip(&numbers).map(|(drawn, n)| (format!("word/charts/chart{n}.xml"), chart::part(drawn)));
+    for (name, content) in parts.chain(charts) {
         zip.start_file(name, options).map_err(io::Error::other)?;
         zip.write_all(content.as_bytes())?;
     }

@@ -168,13 +168,12 @@ fn block_html(paper: &Paper, block: &Block, out: &mut String) {
         }
         Block::Annex(number, title) => {
             let with = "(Kèm theo Báo cáo số\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}/BC-UBND ngày\u{a0}\u{a0}\u{a0}\u{a0}tháng\u{a0}\u{a0}\u{a0}\u{a0}năm\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}của";
-            let body = paper.head.body.join(" ");
             writeln!(
                 out,
                 "<div class=\"annex\"><p>{}</p><p>{}</p><p class=\"with\">{with} {})</p></div>",
                 escaped(number),
                 escaped(title),
-                escaped(&body)
+                escaped(&paper.head.issuer)
             )
         }
         Block::Signature { receivers, signer } => {
@@ -252,7 +251,7 @@ fn table_html(table: &Table, out: &mut String) {
 /// Bars, one a day, and the quota as a line. Black on white, so that it copies.
 fn chart_svg(chart: &Chart, out: &mut String) {
     let (width, height, left, top, floor) = (640.0, 190.0, 34.0, 16.0, 150.0);
-    let most = chart.days.iter().map(|(_, n)| *n).max().unwrap_or(0).max(chart.quota.unwrap_or(0)).max(1);
+    let most = chart.most().max(1);
     let step = (width - left - 60.0) / chart.days.len().max(1) as f64;
     let y = |n: u64| floor - (floor - top) * n as f64 / most as f64;
     let _ = write!(

@@ -16,6 +16,8 @@ use crate::domain::time::{Wall, Zone};
 pub struct Letterhead {
     /// The issuing body, line by line, as `ỦY BAN NHÂN DÂN` and `XÃ BÌNH MINH`.
     pub body: Vec<String>,
+    /// The same inside a sentence, as `Ủy ban nhân dân xã Bình Minh`.
+    pub issuer: String,
     /// Where it is signed, as `Bình Minh`; empty: a blank to fill in.
     pub place: String,
     /// The station's name.
@@ -34,6 +36,7 @@ impl Letterhead {
     pub fn of(station: &str, zone: Zone, made_at: Wall, trial: bool) -> Letterhead {
         let mut head = Letterhead {
             body: vec!["ỦY BAN NHÂN DÂN".into(), BLANK.into()],
+            issuer: format!("Ủy ban nhân dân {BLANK}"),
             place: String::new(),
             station: station.to_owned(),
             zone,
@@ -50,6 +53,7 @@ impl Letterhead {
             head.body[1] = name.to_uppercase();
             let place = name.get(level.len()..).unwrap_or_default();
             head.place = place.split('(').next().unwrap_or_default().trim().to_owned();
+            head.issuer = format!("Ủy ban nhân dân {level}{}", head.place);
         }
         head
     }
@@ -195,12 +199,26 @@ impl Table {
 /// Airings a day against the quota.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
-    /// Under it.
+    /// Over it.
     pub caption: String,
+    /// What is counted, as `Số lượt phát đủ`.
+    pub counted: &'static str,
     /// Each day and its airings.
     pub days: Vec<(NaiveDate, u64)>,
     /// What each day should reach.
     pub quota: Option<u64>,
+}
+
+impl Chart {
+    /// The highest of its figures, the quota among them.
+    pub fn most(&self) -> u64 {
+        self.days.iter().map(|(_, n)| *n).chain(self.quota).max().unwrap_or(0)
+    }
+
+    /// `Chỉ tiêu: 2 lượt/ngày`
+    pub fn quota_words(&self, quota: u64) -> String {
+        format!("Chỉ tiêu: {} lượt/ngày", grouped(quota))
+    }
 }
 
 /// A piece of a paper.
@@ -256,6 +274,14 @@ pub struct Paper {
 }
 
 impl Paper {
+    /// Every chart that has a day to show, in order.
+    pub fn charts(&self) -> impl Iterator<Item = &Chart> {
+        self.blocks.iter().filter_map(|b| match b {
+            Block::Chart(chart) if !chart.days.is_empty() => Some(chart),
+            _ => None,
+        })
+    }
+
     /// Every table, in order.
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
         self.blocks.iter().filter_map(|b| match b {
@@ -487,19 +513,22 @@ pub(super) fn listing(
     let several = airings.iter().any(|a| a.all.len() > 1);
     let what = if with_kind { "Loại bài" } else { "Chủ đề" };
     let mut columns = vec![
-        ("TT", 5, Right),
+        ("TT", 6, Right),
         ("Ngày", 12, Middle),
         ("Giờ theo lịch", 10, Middle),
         ("Giờ bắt đầu", 10, Middle),
         ("Giờ kết thúc", 10, Middle),
-        ("Tiêu đề", 24, Left),
+        ("Tiêu đề", 23, Left),
         (what, 9, Left),
-        ("Thời lượng (giây)", 8, Right),
+        ("Thời lượng (giây)", 9, Right),
         ("Đã phát (giây)", 8, Right),
         ("Kết quả, lý do", 16, Left),
     ];
     if several {
+        // One column more: the words give way, numbers and times cannot.
         columns.push(("Thiết bị", 12, Left));
+        let wider = [(0, 7), (1, 14), (2, 12), (3, 12), (4, 12), (7, 11), (8, 10)];
+        wider.into_iter().for_each(|(column, width)| columns[column].1 = width);
     }
     let mut table = Table::new(name, sheet, &columns);
     table.list = true;

@@ -6,9 +6,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
+
+use serde_json::Value;
 
 use super::{beside, has_content, signed};
-use crate::domain::chain::{Row, Scratch};
+use crate::domain::chain::{Index, Row, Scratch};
 
 /// A value of a record.
 pub(super) enum Field {
@@ -16,6 +19,48 @@ pub(super) enum Field {
     Int(i64),
     Text(String),
     Other,
+}
+
+/// Pages looked at in one go.
+const PART: usize = 256;
+/// Threads that look at pages, at most: what they send waits in memory.
+const MOST_THREADS: usize = 4;
+
+/// A row of the chain that its own hash proves.
+pub(super) struct Proved {
+    pub(super) seq: u64,
+    pub(super) log_id: String,
+    pub(super) index: Index<'static>,
+    pub(super) body: String,
+    pub(super) hash: [u8; 32],
+    /// Of a row that tells of pruning: the last number that was removed.
+    pub(super) pruned: Option<u64>,
+}
+
+/// What stands on a page.
+pub(super) enum Found {
+    Row(Proved),
+    /// A record of what has no rowid: what stands beside the rows, or an index.
+    Beside(Vec<Field>),
+}
+
+/// A record as a row, when its own hash says that it is one.
+fn proved(rowid: i64, record: Vec<Field>, scratch: &mut Scratch) -> Option<Proved> {
+    if !matches!(record.as_slice(), [Field::Null, .., Field::Text(_), _]) {
+        return None;
+    }
+    let Some(Field::Text(body)) = record.into_iter().rev().nth(1) else { return None };
+    let row = Row::parse(&body)?;
+    let (seq, prev, hash) = (row.seq()?, row.hash("prev_hash")?, row.hash("hash")?);
+    if signed(seq) != rowid || row.recomputed_hash(&prev, scratch) != Some(hash) {
+        return None;
+    }
+    let index = Index::of(&row)?.into_owned();
+    let tells = index.event.as_deref() == Some("prune");
+    let detail = row.raw("detail").filter(|_| tells).and_then(|d| serde_json::from_str::<Value>(d).ok());
+    let pruned = detail.and_then(|d| d["last_seq"].as_u64());
+    let log_id = row.text("log_id")?.into_owned();
+    Some(Proved { seq, log_id, index, body, hash, pruned })
 }
 
 /// The pages of a database with the committed part of its write-ahead log laid over them.
@@ -69,40 +114,111 @@ impl Pages {
         Some(page)
     }
 
-    /// Every record on a leaf page of a table (`tables`, with its number) or of an index, until `each` says no.
-    pub(super) fn for_each_record(&self, tables: bool, mut each: impl FnMut(i64, &Vec<Field>) -> bool) {
-        let loose = self.loose.iter().filter(|_| tables).filter_map(|at| {
-            let mut page = vec![0; self.size];
-            self.wal.as_ref()?.read_exact_at(&mut page, *at).ok()?;
-            Some(page)
-        });
-        for page in (2..=self.count).filter_map(|number| self.read(number)).chain(loose) {
-            if page[0] != if tables { 0x0d } else { 0x0a } {
-                continue;
-            }
-            let cells = be16(&page, 3).unwrap_or(0).min(self.size / 4);
-            for cell in 0..cells {
-                let Some(at) = be16(&page, 8 + 2 * cell) else { break };
-                if let Some((rowid, payload)) = self.cell(&page, at, tables)
-                    && let Some(record) = fields(&payload)
-                    && !each(rowid, &record)
-                {
-                    return;
-                }
+    /// Every record on the leaf pages of tables and, with `beside`, on the pages of what has no rowid: of one page.
+    fn records(&self, page: &[u8], beside: bool, each: &mut dyn FnMut(Option<i64>, Vec<Field>)) {
+        // Where its cells are listed, and what stands in each before its length.
+        let (table, list, ahead) = match page[0] {
+            0x0d => (true, 8, 0),
+            0x0a if beside => (false, 8, 0),
+            0x02 if beside => (false, 12, 4),
+            _ => return,
+        };
+        let cells = be16(page, 3).unwrap_or(0).min(self.size / 4);
+        for cell in 0..cells {
+            let Some(at) = be16(page, list + 2 * cell) else { break };
+            if let Some((rowid, payload)) = self.cell(page, at + ahead, table)
+                && let Some(record) = fields(&payload)
+            {
+                each(table.then_some(rowid), record);
             }
         }
     }
 
-    /// Every row of the chain that its own hash proves, until `each` says no.
-    pub(super) fn for_each_row(&self, mut each: impl FnMut(&Row<'_>, &str) -> bool) {
-        let mut scratch = Scratch::default();
-        self.for_each_record(true, |rowid, record| {
-            let [Field::Null, .., Field::Text(body), _] = record.as_slice() else { return true };
-            let Some(row) = Row::parse(body) else { return true };
-            let (Some(prev), Some(hash)) = (row.hash("prev_hash"), row.hash("hash")) else { return true };
-            let own = row.seq().map(signed) == Some(rowid) && row.recomputed_hash(&prev, &mut scratch) == Some(hash);
-            !own || each(&row, body)
+    /// What one page holds.
+    fn look(&self, page: &[u8], beside: bool, scratch: &mut Scratch, found: &mut Vec<Found>) {
+        self.records(page, beside, &mut |rowid, record| match rowid {
+            Some(rowid) => found.extend(proved(rowid, record, scratch).map(Found::Row)),
+            None => found.push(Found::Beside(record)),
         });
+    }
+
+    /// The first row of the chain that its own hash proves.
+    pub(super) fn first_row(&self) -> Option<Proved> {
+        let (mut scratch, mut found) = (Scratch::default(), Vec::new());
+        for number in 2..=self.count {
+            if let Some(page) = self.read(number) {
+                self.look(&page, false, &mut scratch, &mut found);
+            }
+            if let Some(Found::Row(row)) = found.pop() {
+                return Some(row);
+            }
+        }
+        None
+    }
+
+    /// Hands on every row of the chain that its own hash proves and, with `beside`, the records of what has no rowid, in
+    /// the order of the pages, until `each` says no. Several threads read and prove, as gently as the one that asks; some
+    /// megabytes are in use whatever the size of the file.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    pub(super) fn salvage(&self, beside: bool, mut each: impl FnMut(Found) -> bool) -> io::Result<()> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_THREADS);
+        std::thread::scope(|scope| {
+            let mut results = Vec::new();
+            for first in 0..threads {
+                let (done, result) = sync_channel(1);
+                results.push(result);
+                std::thread::Builder::new().name("log-mend".into()).stack_size(256 * 1024).spawn_scoped(
+                    scope,
+                    move || {
+                        let mut scratch = Scratch::default();
+                        for part in (first..self.parts()).step_by(threads) {
+                            let mut found = Vec::new();
+                            self.look_at_part(part, beside, &mut scratch, &mut found);
+                            if done.send(found).is_err() {
+                                return;
+                            }
+                        }
+                    },
+                )?;
+            }
+            for part in 0..self.parts() {
+                let Ok(found) = results[part % threads].recv() else { break };
+                if !found.into_iter().all(&mut each) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// In how many parts the file is looked at; the last one is what stands behind a bad frame.
+    fn parts(&self) -> usize {
+        self.count as usize / PART + 2
+    }
+
+    fn look_at_part(&self, part: usize, beside: bool, scratch: &mut Scratch, found: &mut Vec<Found>) {
+        let mut page = vec![0; self.size];
+        if part + 1 == self.parts() {
+            for at in &self.loose {
+                if self.wal.as_ref().is_some_and(|wal| wal.read_exact_at(&mut page, *at).is_ok()) {
+                    self.look(&page, false, scratch, found);
+                }
+            }
+            return;
+        }
+        let first = (part * PART) as u64;
+        let mut together = vec![0; PART * self.size];
+        let whole = self.file.read_exact_at(&mut together, first * self.size as u64).is_ok();
+        for (number, read) in (first + 1..).zip(together.chunks_exact(self.size)) {
+            let Some(number) = u32::try_from(number).ok().filter(|n| (2..=self.count).contains(n)) else { continue };
+            if whole && !self.over.contains_key(&number) {
+                self.look(read, beside, scratch, found);
+            } else if let Some(page) = self.read(number) {
+                self.look(&page, beside, scratch, found);
+            }
+        }
     }
 
     fn cell(&self, page: &[u8], mut at: usize, table: bool) -> Option<(i64, Vec<u8>)> {

@@ -3,15 +3,17 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use sha2::{Digest, Sha256};
 
 use super::opening::MIGRATIONS;
-use super::{AiringLog, Committed, LogError, meta, number, salvage, set_meta, signed};
+use super::{AiringLog, Committed, LogError, meta, number, salvage, set_meta, signed, sqlite};
 use crate::domain::airing::hex;
-use crate::domain::chain::Index;
+use crate::domain::chain::{Index, Scratch, examine};
 
 /// One row with the columns kept beside it, as the database has them: for verification, which trusts neither.
 #[derive(Debug)]
@@ -270,4 +272,73 @@ impl AiringLog {
             query.query_map([], |r| r.get(0)).and_then(Iterator::collect).map_err(self.on_read())?;
         Ok(found.into_iter().filter(|line| line != "ok").collect())
     }
+
+    /// The same, and every few hundred pages `rest` is called, which may wait; it says whether to go on. None when not.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn quick_check_at_leisure(
+        &mut self,
+        mut rest: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<Option<Vec<String>>, LogError> {
+        let path = self.path.clone();
+        let on = sqlite("read", &path);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let told = stopped.clone();
+        let tired = move || {
+            let stop = !rest();
+            told.fetch_or(stop, Ordering::Relaxed);
+            stop
+        };
+        self.db.progress_handler(STEPS_AT_ONCE, Some(tired)).map_err(&on)?;
+        let found = self.quick_check();
+        self.db.progress_handler(0, None::<fn() -> bool>).map_err(&on)?;
+        if stopped.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        found.map(Some)
+    }
+
+    /// Proves the rows after a number, so many at most: each by its own hash, and that it hangs on the row before where
+    /// that is there. What rules hold from row to row beyond that, `loaxa verify` says.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn prove_some(&self, after: u64, most: usize) -> Result<Proven, LogError> {
+        let mut proven = Proven::default();
+        let mut before = (after, self.hash_at(after)?);
+        let mut scratch = Scratch::default();
+        self.each_raw_after(after, &mut |row: RawRow<'_>| {
+            let columns = row.index.as_ref().map(|index| (row.seq, index, row.hash));
+            let text = std::str::from_utf8(row.body).unwrap_or_default();
+            let found = examine(text, columns, &mut scratch);
+            // The hash kept beside a row is what the next one hangs on.
+            let hangs = match before {
+                (seq, Some(hash)) if seq + 1 == row.seq => found.hangs_on() == Some(hash),
+                _ => true,
+            };
+            if !found.is_unbroken() || columns.is_none() || !hangs {
+                proven.broken.push(row.seq);
+            }
+            before = (row.seq, row.hash.try_into().ok());
+            proven.rows += 1;
+            proven.last = row.seq;
+            (proven.rows as usize) < most
+        })?;
+        Ok(proven)
+    }
+}
+
+/// SQLite does so many steps, or looks at so many pages, before it asks whether to go on.
+const STEPS_AT_ONCE: i32 = 300;
+
+/// What came of rows that were looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proven {
+    /// How many.
+    pub rows: u64,
+    /// Number of the last one; 0 when there was none.
+    pub last: u64,
+    /// Those that do not prove themselves.
+    pub broken: Vec<u64>,
 }

@@ -6,7 +6,7 @@
 //! taken for a row when its own hash says that it is one. The new database is built beside the old and takes its
 //! place by steps of which each can be cut: `docs/airing-log.md` lists them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use serde_json::{Map, Value, json};
 
-use super::pages::{Field, Pages};
+use super::pages::{Field, Found, Pages, Proved};
 use super::proof::{CHECK, set_check};
 use super::reading::manual_number;
 use super::writing::append;
 use super::{AiringLog, Committed, Identity, LogError, beside, hex, set_meta, signed, sqlite};
 use crate::domain::airing::{Entry, EventKind, EventRow, Stamp, unhex32};
-use crate::domain::chain::{Index, Row};
 use crate::domain::time::Clock;
 
 /// A repair row names at most so many holes; what is more is one hole from the first of the rest to the last.
@@ -91,13 +90,7 @@ pub(super) fn finish_switch(path: &Path) -> Result<(), LogError> {
 
 /// Whether a file that does not look like a log holds rows of one all the same.
 pub(super) fn holds_rows(path: &Path) -> bool {
-    let Ok(pages) = Pages::open(path) else { return false };
-    let mut found = false;
-    pages.for_each_row(|_, _| {
-        found = true;
-        false
-    });
-    found
+    Pages::open(path).is_ok_and(|pages| pages.first_row().is_some())
 }
 
 /// What stands beside the rows.
@@ -140,28 +133,26 @@ impl Beside {
     }
 
     /// From the pages themselves what SQLite could not reach.
-    fn scan(&mut self, pages: &Pages) {
-        pages.for_each_record(false, |_, record| {
-            match record.as_slice() {
-                [Field::Text(key), Field::Text(value)] => {
-                    let table = match key.as_str() {
-                        "log_id" | "head" | "last_batch" | "manual" | "machine" | "pruned" | CHECK => &mut self.meta,
-                        other if other.matches('/').count() >= 2 => &mut self.sessions,
-                        _ => &mut self.named,
-                    };
-                    table.entry(key.clone()).or_insert_with(|| value.clone());
-                }
-                [Field::Text(id), Field::Text(body), Field::Int(played), Field::Text(boot), Field::Int(armed)] => {
-                    let intent = (body.clone(), *played, boot.clone(), *armed);
-                    self.intents.entry(id.clone()).or_insert(intent);
-                }
-                _ => {}
+    fn take(&mut self, record: Vec<Field>) {
+        match record.as_slice() {
+            [Field::Text(key), Field::Text(value)] => {
+                let table = match key.as_str() {
+                    "log_id" | "head" | "last_batch" | "manual" | "machine" | "pruned" | CHECK => &mut self.meta,
+                    other if other.matches('/').count() >= 2 => &mut self.sessions,
+                    _ => &mut self.named,
+                };
+                table.entry(key.clone()).or_insert_with(|| value.clone());
             }
-            true
-        });
+            [Field::Text(id), Field::Text(body), Field::Int(played), Field::Text(boot), Field::Int(armed)] => {
+                let intent = (body.clone(), *played, boot.clone(), *armed);
+                self.intents.entry(id.clone()).or_insert(intent);
+            }
+            _ => {}
+        }
     }
 
-    fn write(&self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    /// `manual` is the highest number of a play by hand among the rows.
+    fn write(&self, tx: &Transaction<'_>, manual: u64) -> rusqlite::Result<()> {
         let whole = |text: &str| serde_json::from_str::<Value>(text).is_ok();
         if let Some(pruned) = self.meta.get("pruned") {
             set_meta(tx, "pruned", pruned)?;
@@ -179,12 +170,7 @@ impl Beside {
             set_meta(tx, "last_batch", batch)?;
         }
         let noted = self.meta.get("manual").and_then(|m| m.parse::<u64>().ok());
-        let mut query = tx.prepare("SELECT airing_id FROM rows WHERE airing_id LIKE 'manual/%'")?;
-        let mut rows = query.query([])?;
-        let mut highest = noted.unwrap_or(0);
-        while let Some(row) = rows.next()? {
-            highest = highest.max(manual_number(&row.get::<_, String>(0)?).unwrap_or(0));
-        }
+        let highest = noted.unwrap_or(0).max(manual);
         if highest > 0 {
             set_meta(tx, "manual", &highest.to_string())?;
         }
@@ -223,8 +209,11 @@ fn replace(
     {
         let db = Connection::open(&fresh).map_err(&on)?;
         // Flushed as a whole below; a cut before that leaves nothing but a file to be removed.
-        db.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;")
-            .map_err(&on)?;
+        db.execute_batch(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;
+                          PRAGMA cache_size = -16384;",
+        )
+        .map_err(&on)?;
         AiringLog::migrate(&db, &fresh)?;
         let made: String =
             db.query_row("SELECT value FROM meta WHERE name = 'log_id'", [], |r| r.get(0)).map_err(&on)?;
@@ -273,58 +262,54 @@ pub(super) fn mend(path: &Path, identity: &Identity, clock: &dyn Clock) -> Resul
         let mut kept = Beside::default();
         let pages = Pages::open(&aside).ok();
         let whole = aside.exists() && kept.read(&aside);
-        if let (false, Some(pages)) = (whole, &pages) {
-            kept.scan(pages);
-        }
-        let log_id = kept.meta.get("log_id").cloned().or(noted.as_ref().map(|n| n.log_id.clone()));
-        let log_id = log_id.or_else(|| {
-            let mut first = None;
-            pages.as_ref()?.for_each_row(|row, _| {
-                first = row.text("log_id").map(|l| l.into_owned());
-                first.is_none()
-            });
-            first
-        });
-        let log_id = log_id.unwrap_or_else(|| made.to_owned());
-        let mut failed = None;
-        let mut pruned = 0;
+        let log_id = kept.meta.get("log_id").cloned();
+        let log_id = log_id.or_else(|| pages.as_ref()?.first_row().map(|row| row.log_id));
+        let log_id = log_id.or_else(|| noted.as_ref().map(|n| n.log_id.clone())).unwrap_or_else(|| made.to_owned());
+        let mut numbers = Numbers::default();
+        let (mut told, mut manual) = (0, 0);
         if let Some(pages) = &pages {
-            pages.for_each_row(|row, body| {
-                if row.text("log_id").as_deref() != Some(log_id.as_str()) {
-                    return true;
+            let mut insert = tx.prepare(INSERT).map_err(&on)?;
+            let mut failed = None;
+            let mut take = |row: Proved| -> rusqlite::Result<()> {
+                if row.log_id != log_id {
+                    return Ok(());
                 }
-                if row.text("event").as_deref() == Some("prune") {
-                    let detail = row.raw("detail").and_then(|d| serde_json::from_str::<Value>(d).ok());
-                    let last = detail.and_then(|d| d["last_seq"].as_u64()).unwrap_or(0);
-                    pruned = pruned.max(last);
+                told = told.max(row.pruned.unwrap_or(0));
+                if numbers.has(row.seq) {
+                    return Ok(());
                 }
-                let inserted = insert(tx, row, body);
-                failed = inserted.err();
+                let Proved { seq, index, body, hash, .. } = row;
+                let (planned, start) = (index.planned_at_ms, index.session_start_ms);
+                let row =
+                    params![signed(seq), index.row_type, index.airing_id, index.event, planned, start, body, hash];
+                if insert.execute(row)? == 1 {
+                    numbers.add(seq);
+                    manual = manual.max(index.airing_id.as_deref().and_then(manual_number).unwrap_or(0));
+                }
+                Ok(())
+            };
+            let read = pages.salvage(!whole, |found| {
+                match found {
+                    Found::Row(row) => failed = take(row).err(),
+                    Found::Beside(record) => kept.take(record),
+                }
                 failed.is_none()
             });
-        }
-        if let Some(error) = failed {
-            return Err(on(error));
+            if let Some(error) = failed {
+                return Err(on(error));
+            }
+            read.map_err(io_error("read", &aside))?;
         }
         // Without the row that tells of pruning, the repair row tells of those rows as well.
-        let told = pruned;
-        pruned = pruned.max(kept.meta.get("pruned").and_then(|p| p.parse().ok()).unwrap_or(0));
+        let pruned = told.max(kept.meta.get("pruned").and_then(|p| p.parse().ok()).unwrap_or(0));
         // A page given back keeps what was in it: rows that were pruned do not come back.
-        tx.execute("DELETE FROM rows WHERE seq <= ?1", [signed(pruned)]).map_err(&on)?;
-        kept.write(tx).map_err(&on)?;
-        let mut holes: Vec<(u64, u64)> = Vec::new();
-        let mut next = told + 1;
-        let mut query = tx.prepare("SELECT seq FROM rows ORDER BY seq").map_err(&on)?;
-        let mut rows = query.query([]).map_err(&on)?;
-        let mut count = 0u64;
-        while let Some(row) = rows.next().map_err(&on)? {
-            let seq = super::number(row, 0).map_err(&on)?;
-            if seq > next {
-                holes.push((next, seq - 1));
-            }
-            next = seq + 1;
-            count += 1;
+        if numbers.first().is_some_and(|first| first <= pruned) {
+            tx.execute("DELETE FROM rows WHERE seq <= ?1", [signed(pruned)]).map_err(&on)?;
+            numbers.cut(pruned);
         }
+        kept.write(tx, manual).map_err(&on)?;
+        let (mut holes, next) = numbers.holes(told + 1);
+        let count = numbers.count();
         let salvaged = super::head(tx).map_err(&on)?;
         let known = [kept.head(), noted.filter(|n| n.log_id == log_id).map(|n| n.at)];
         let before = known.into_iter().flatten().fold(salvaged, |a, b| if b.seq > a.seq { b } else { a });
@@ -354,20 +339,54 @@ pub(super) fn mend(path: &Path, identity: &Identity, clock: &dyn Clock) -> Resul
     result
 }
 
-fn insert(tx: &Transaction<'_>, row: &Row<'_>, body: &str) -> rusqlite::Result<()> {
-    let (Some(index), Some(seq), Some(hash)) = (Index::of(row), row.seq(), row.hash("hash")) else { return Ok(()) };
-    tx.prepare_cached("INSERT OR IGNORE INTO rows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
-        .execute(params![
-            signed(seq),
-            index.row_type,
-            index.airing_id,
-            index.event,
-            index.planned_at_ms,
-            index.session_start_ms,
-            body,
-            hash
-        ])
-        .map(drop)
+/// Of two rows of one number or one airing the first stays.
+const INSERT: &str = "INSERT OR IGNORE INTO rows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+/// Which rows there are: from each first number to the last of those that follow it without a hole.
+#[derive(Default)]
+struct Numbers(BTreeMap<u64, u64>);
+
+impl Numbers {
+    fn has(&self, seq: u64) -> bool {
+        self.0.range(..=seq).next_back().is_some_and(|(_, last)| *last >= seq)
+    }
+
+    fn add(&mut self, seq: u64) {
+        let last = self.0.remove(&(seq + 1)).unwrap_or(seq);
+        match self.0.range_mut(..seq).next_back() {
+            Some((_, end)) if *end + 1 == seq => *end = last,
+            _ => drop(self.0.insert(seq, last)),
+        }
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.0.first_key_value().map(|(first, _)| *first)
+    }
+
+    /// Takes out all up to a number.
+    fn cut(&mut self, seq: u64) {
+        let mut rest = self.0.split_off(&(seq + 1));
+        if let Some((_, last)) = self.0.last_key_value().filter(|(_, last)| **last > seq) {
+            rest.insert(seq + 1, *last);
+        }
+        self.0 = rest;
+    }
+
+    fn count(&self) -> u64 {
+        self.0.iter().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// What is missing from a number on, and the number after the last.
+    fn holes(&self, from: u64) -> (Vec<(u64, u64)>, u64) {
+        let (mut holes, mut next) = (Vec::new(), from);
+        for (first, last) in &self.0 {
+            if *first > next {
+                holes.push((next, first - 1));
+            }
+            next = last + 1;
+        }
+        (holes, next)
+    }
 }
 
 /// Begins a new log in the place of one that came from elsewhere: `why` is `other_machine` or `restored`. The old
@@ -389,7 +408,7 @@ pub(super) fn begin_anew(path: &Path, identity: &Identity, clock: &dyn Clock, wh
     keep_as(path, &aside).map_err(io_error("keep", &aside))?;
     let result = replace(path, identity, clock, |tx, made| {
         kept.named.remove("exported");
-        kept.write(tx).map_err(sqlite("mend", path))?;
+        kept.write(tx, 0).map_err(sqlite("mend", path))?;
         let detail = json!({
             "what": why, "file": shown(&aside), "old_log_id": old_id, "old_seq": old.seq, "old_head": hex(&old.head),
         });
@@ -400,4 +419,26 @@ pub(super) fn begin_anew(path: &Path, identity: &Identity, clock: &dyn Clock, wh
         let _ = fs::remove_file(&aside);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_know_what_is_missing_in_whatever_order_they_come() {
+        let mut numbers = Numbers::default();
+        for seq in [5, 3, 4, 9, 7, 8, 1] {
+            assert!(!numbers.has(seq));
+            numbers.add(seq);
+            assert!(numbers.has(seq));
+        }
+        assert_eq!((numbers.count(), numbers.first()), (7, Some(1)));
+        assert_eq!(numbers.holes(1), (vec![(2, 2), (6, 6)], 10));
+        numbers.cut(4);
+        assert!(!numbers.has(4) && numbers.has(5));
+        assert_eq!(numbers.holes(5), (vec![(6, 6)], 10));
+        numbers.cut(20);
+        assert_eq!((numbers.count(), numbers.holes(21)), (0, (vec![], 21)));
+    }
 }

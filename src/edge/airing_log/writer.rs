@@ -55,7 +55,16 @@ impl Committer for AiringLog {
         // The damaged file is let go of before another takes its name.
         let nothing = Connection::open_in_memory().map_err(sqlite("open", &path))?;
         drop(std::mem::replace(&mut self.db, nothing));
-        *self = AiringLog::mend(&path, identity, clock)?;
+        // The station runs: all others go first. Only a thread of its own can be gentle and leave no trace of it.
+        let gently = || {
+            let _ = rustix::process::setpriority_process(None, 19);
+            AiringLog::mend(&path, identity, clock)
+        };
+        let mended = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("log-mend".into()).spawn_scoped(scope, gently)?;
+            thread.join().map_err(|_| std::io::Error::other("log-mend"))
+        });
+        *self = mended.map_err(|source| LogError::Io { what: "mend", path: path.clone(), source })??;
         self.head().map(Some)
     }
 }
@@ -84,6 +93,13 @@ pub enum LogEvent {
     },
     /// Writing works again.
     Healed,
+    /// All of it has been looked at ([`LogWriter::look_over`]).
+    LookedOver {
+        /// How many rows there are.
+        rows: u64,
+        /// The numbers of those that do not prove themselves, the first hundred.
+        broken: Vec<u64>,
+    },
     /// The log has a row of this airing already; the second was left out, the rest of its batch is written.
     LeftOut {
         /// The airing.
@@ -134,6 +150,9 @@ struct Queue {
     failing: Option<(Arc<LogError>, Wall)>,
     /// Damage was found while looking the pages over.
     mend: bool,
+    /// Whether there is time to look the log over, and whether that is under way.
+    leisure: bool,
+    looking: bool,
     hurry: bool,
     stopping: bool,
     ended: bool,
@@ -158,6 +177,13 @@ impl Shared {
             None => self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
             Some(pause) => self.changed.wait_timeout(guard, pause).map_or_else(|e| e.into_inner().0, |(g, _)| g),
         }
+    }
+
+    /// Waits until there is leisure. Whether to go on: not when all ends, or the log is being mended.
+    fn rest_for_leisure(&self) -> bool {
+        let waits = |q: &mut Queue| !q.leisure && !q.stopping;
+        let queue = self.changed.wait_while(self.lock(), waits).unwrap_or_else(PoisonError::into_inner);
+        !queue.stopping && !queue.mend
     }
 
     fn say(&self, event: LogEvent) {
@@ -261,21 +287,34 @@ impl LogWriter {
         queue.batches.is_empty()
     }
 
-    /// Looks at every page of the log at `path` on a thread of its own that lets all others go first; what is damaged is
-    /// mended. For a log that was too large to be looked at as a whole when it was opened, and from time to time.
+    /// Whether there is leisure to look the log over: not while something is on the air. There is none at first.
+    pub fn leisure(&self, there_is: bool) {
+        self.shared.lock().leisure = there_is;
+        self.shared.changed.notify_all();
+    }
+
+    /// Looks at every page and proves every row of the log at `path`, on a thread of its own that lets all others go
+    /// first and waits while there is no [leisure](LogWriter::leisure). A page that is damaged is mended at once. A row
+    /// that does not prove itself stays as it is, for whoever looks into it: [`LogEvent::LookedOver`] names it.
     ///
     /// # Errors
     /// When the machine gives no thread.
     pub fn look_over(&self, path: &Path) -> std::io::Result<()> {
+        if std::mem::replace(&mut self.shared.lock().looking, true) {
+            return Ok(());
+        }
         let (shared, path) = (self.shared.clone(), path.to_owned());
         let look = move || {
             let _ = rustix::process::setpriority_process(None, 19);
             for last in [false, false, true] {
-                let looked = AiringLog::open_read_only(&path).and_then(|log| log.quick_check());
-                match looked {
-                    Ok(found) if found.is_empty() => return,
+                match look_at_all(&shared, &path) {
+                    Ok(Looked::Stopped) => break,
+                    Ok(Looked::Whole { rows, broken }) => {
+                        shared.say(LogEvent::LookedOver { rows, broken });
+                        break;
+                    }
                     // Whoever writes finds out what is wrong with the disk or the file as a whole.
-                    Err(error) if !error.is_damage() && !error.is_unreadable() => return,
+                    Err(error) if !error.is_damage() && !error.is_unreadable() => break,
                     // A loose card may read on the next try.
                     _ if !last => std::thread::sleep(READ_PAUSE),
                     _ => {
@@ -285,6 +324,7 @@ impl LogWriter {
                     }
                 }
             }
+            shared.lock().looking = false;
         };
         std::thread::Builder::new().name("log-pages".into()).stack_size(256 * 1024).spawn(look).map(drop)
     }
@@ -302,6 +342,53 @@ impl Drop for LogWriter {
     fn drop(&mut self) {
         self.shared.lock().stopping = true;
         self.shared.changed.notify_all();
+    }
+}
+
+/// How looking at all of it ended.
+enum Looked {
+    /// The daemon ends, or the log is mended meanwhile.
+    Stopped,
+    /// There was no bad page.
+    Whole { rows: u64, broken: Vec<u64> },
+    /// There was.
+    Damaged,
+}
+
+/// Rows proved in one go, and the pause behind it: a slow card has time for others.
+const ROWS_AT_ONCE: usize = 500;
+const ROWS_PAUSE: Duration = Duration::from_millis(20);
+/// So many rows that do not prove themselves are named.
+const MOST_NAMED: usize = 100;
+
+fn look_at_all(shared: &Arc<Shared>, path: &Path) -> Result<Looked, LogError> {
+    let resting = shared.clone();
+    let found = AiringLog::open_read_only(path)?.quick_check_at_leisure(move || resting.rest_for_leisure())?;
+    match found {
+        None => return Ok(Looked::Stopped),
+        Some(found) if !found.is_empty() => return Ok(Looked::Damaged),
+        Some(_) => {}
+    }
+    let (mut rows, mut broken, mut after) = (0, Vec::new(), 0);
+    loop {
+        if !shared.rest_for_leisure() {
+            return Ok(Looked::Stopped);
+        }
+        // Each time a moment of its own: the write-ahead log need not wait for the end.
+        let prove = || AiringLog::open_read_only(path)?.prove_some(after, ROWS_AT_ONCE);
+        let mut proven = prove()?;
+        if !proven.broken.is_empty() {
+            std::thread::sleep(READ_PAUSE);
+            proven = prove()?;
+        }
+        if proven.rows == 0 {
+            return Ok(Looked::Whole { rows, broken });
+        }
+        rows += proven.rows;
+        broken.extend(proven.broken);
+        broken.truncate(MOST_NAMED);
+        after = proven.last;
+        std::thread::sleep(ROWS_PAUSE);
     }
 }
 

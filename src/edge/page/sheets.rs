@@ -241,6 +241,7 @@ fn percent(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::received::percent;
     use super::*;
 
     #[test]
