@@ -18,6 +18,9 @@ const MOST_NAMED: usize = 8;
 /// What publishing writes anew each time.
 const HEAD: [&str; 6] = ["format", "source", "serial", "issued_at", "expires_at", "urgent"];
 
+/// A sentence about ids.
+type Sentence = fn(String) -> Text;
+
 /// What changes against the list before, a line for each kind of entry; one line when nothing does.
 pub fn changes(before: &Json, after: &Json, language: Language) -> Vec<Text> {
     let serial = before.get("serial").and_then(Json::as_u64).unwrap_or(0);
@@ -35,7 +38,7 @@ pub fn changes(before: &Json, after: &Json, language: Language) -> Vec<Text> {
         let added = ids(new.iter().filter(|e| in_old(&e.0).is_none()).collect());
         let gone = ids(old.iter().filter(|e| !in_new(&e.0)).collect());
         let edited = ids(new.iter().filter(|e| in_old(&e.0).is_some_and(|o| o.1 != e.1)).collect());
-        let parts: [(Vec<String>, fn(String) -> Text); 3] = [
+        let parts: [(Vec<String>, Sentence); 3] = [
             (added, |ids| Text::PublishAdded { ids }),
             (gone, |ids| Text::PublishGone { ids }),
             (edited, |ids| Text::PublishEdited { ids }),

@@ -350,13 +350,13 @@ impl<'s> Part<'s> {
             self.discard();
             return Err(StoreError::WrongBytes { title });
         }
-        Ok(Whole(self))
+        Ok(Whole(Box::new(self)))
     }
 }
 
 /// A clip that came whole and is still to be judged. Dropped before that, its part file stays and is judged the next
 /// time.
-pub struct Whole<'s>(Part<'s>);
+pub struct Whole<'s>(Box<Part<'s>>);
 
 impl Whole<'_> {
     /// The clip.
@@ -370,7 +370,7 @@ impl Whole<'_> {
     /// [`StoreError::Refused`], [`StoreError::Unfit`] and [`StoreError::Duration`] remove the part file; else what the
     /// disk says.
     pub fn admit(self, admit: &Admit) -> Result<Measured, StoreError> {
-        let part = self.0;
+        let part = *self.0;
         let store = part.claim.store;
         store.step(&part.path)?;
         part.file.sync_all().map_err(at(&part.path))?;
