@@ -257,6 +257,16 @@ fn mirrors_and_redirects() {
     first.lie("/playlist.json", sends(mirror.url("/playlist.json")));
     station.ok(&["sync"]);
     assert_eq!(serial(&station), Some(2));
+    // Round and round between hosts of the config: given up after a few.
+    let (there, back) = (sends(mirror.url("/playlist.json")), sends(first.url("/playlist.json")));
+    first.lie("/playlist.json", there);
+    mirror.lie("/playlist.json", back);
+    first.forget_requests();
+    assert!(!station.run(&["sync"]).status.success());
+    let asked = first.requests("/playlist.json").len();
+    assert!((2..10).contains(&asked), "{asked} times round");
+    assert_eq!(serial(&station), Some(2));
+    mirror.repent();
     for (name, bytes) in old {
         mirror.file(&format!("/{name}"), bytes);
     }

@@ -2,7 +2,8 @@
 //! in force with all its clips or the new one with all of its, never a mixture, and the next try gets through. A
 //! preload shim (`tests/shim/shim.c`) acts out the faults below `clips` and below `playlists`.
 //!
-//! A few points by default; `LOAXA_CUTS=all` every point with every fault.
+//! A few points by default; `LOAXA_CUTS=all` every point with every fault, `LOAXA_CUTS=1000` so many cuts: every point
+//! with every fault, and what is left at moments by chance.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // a test reads clocks
 
 mod lying_server;
@@ -26,6 +27,8 @@ use station_box::Station;
 
 const FOLDERS: [&str; 2] = ["clips", "playlists"];
 const FAULTS: [&str; 4] = ["kill", "torn", "enospc", "eio"];
+/// Not at a call but at a moment: kill -9 after so many milliseconds.
+const PLUG: &str = "plug";
 /// Calls that fail one after another before the disk heals.
 const FAILING_CALLS: u64 = 3;
 /// What both lists share, what only the old and what only the new one has; the lengths make them differ.
@@ -99,6 +102,22 @@ impl Scene {
         let _ = child.wait();
         died
     }
+
+    /// Syncs until the plug is pulled, after so many milliseconds, wherever it then is.
+    fn unplugged(&self, station: &Station, ms: u64) {
+        let until = Instant::now() + Duration::from_millis(ms);
+        let mut child = daemon(station, "clips", 0, "kill");
+        while Instant::now() < until {
+            // Asked for again and again: at the beginning there is nobody to ask.
+            let mut sync = station.command(&["sync"]);
+            let mut asking = sync.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(until.saturating_duration_since(Instant::now()).min(Duration::from_millis(100)));
+            let _ = asking.kill();
+            let _ = asking.wait();
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
 }
 
 fn daemon(station: &Station, folder: &str, at: u64, fault: &str) -> Child {
@@ -148,12 +167,16 @@ fn whole(station: &Station, what: &str) -> u64 {
 #[test]
 fn at_every_point_of_a_sync_the_old_list_is_whole_or_the_new_one() {
     let scene = Scene::new();
-    let all = std::env::var("LOAXA_CUTS").is_ok_and(|v| v == "all");
+    let cuts = std::env::var("LOAXA_CUTS").ok();
+    let all = cuts.is_some();
     let mut points: Vec<(&str, u64, &str)> = Vec::new();
     let mut counted = 0;
+    let mut took = Duration::ZERO;
     for folder in FOLDERS {
         let quiet = scene.station();
+        let began = Instant::now();
         scene.sync_under(&quiet, folder, 0, "kill");
+        took = took.max(began.elapsed());
         assert_eq!(whole(&quiet, "no fault"), 2);
         let calls = calls(&quiet);
         assert!(calls >= 8, "{calls} calls were counted in {folder}");
@@ -165,15 +188,37 @@ fn at_every_point_of_a_sync_the_old_list_is_whole_or_the_new_one() {
             points.extend((0..calls / step).map(|i| (folder, 1 + i * step + i % step, FAULTS[i as usize % 4])));
         }
     }
+    if let Some(cuts) = cuts.and_then(|v| v.parse::<usize>().ok()) {
+        // What is left: the plug is pulled at a moment between the start and the end of a sync, wherever it then is.
+        let moments = u64::try_from(took.as_millis()).unwrap() * 3 / 2;
+        let mut dice = 0x2545_F491_4F6C_DD1D_u64;
+        while points.len() < cuts {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            points.push(("clips", dice % moments, PLUG));
+        }
+        // A smaller number is spread over all points.
+        points = (0..cuts).map(|n| points[n * points.len() / cuts]).collect();
+    }
     let next = AtomicUsize::new(0);
     let (old, new) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some((folder, at, fault)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let what = format!("{fault} at call {at} in {folder}");
+                    let what = match *fault {
+                        PLUG => format!("the plug pulled after {at} ms"),
+                        _ => format!("{fault} at call {at} in {folder}"),
+                    };
                     let mut station = scene.station();
-                    let died = scene.sync_under(&station, folder, *at, fault);
+                    let died = match *fault {
+                        PLUG => {
+                            scene.unplugged(&station, *at);
+                            true
+                        }
+                        _ => scene.sync_under(&station, folder, *at, fault),
+                    };
                     assert!(died || matches!(*fault, "enospc" | "eio" | "torn"), "{what}: nothing happened");
                     match whole(&station, &what) {
                         1 => old.fetch_add(1, Ordering::Relaxed),

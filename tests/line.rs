@@ -130,3 +130,68 @@ fn a_poll_with_nothing_new_costs_one_small_question() {
     assert_eq!(written(&station), bytes);
     println!("a poll: {} bytes asked, {} answered, 0 written", traffic.came / polls, traffic.went / polls);
 }
+
+/// A figure of the daemon's memory from `/proc/PID/status`, bytes.
+fn memory(station: &Station, name: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", station.pid())).unwrap();
+    let line = text.lines().find_map(|l| l.strip_prefix(name)).unwrap();
+    line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
+}
+
+/// A list, a signature, headers and a clip without end, and a compressed body that would be huge: each is given up
+/// within its limit, and the daemon's memory hardly grows.
+#[test]
+fn whatever_never_ends_costs_little() {
+    let province = Province::new();
+    province.publish("[[offers]]\nid = \"o\"\nitems = [\"tin\"]\n", &[("tin", 700)]);
+    let server = LyingServer::start();
+    province.serve(&server);
+    let list: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(province.dir.path().join("out/playlist.json")).unwrap()).unwrap();
+    let clip = format!("/{}", list["clips"][0]["url"].as_str().unwrap());
+    let mut station = Station::new("null");
+    station.configure("null", &province.source(&server, ""));
+    station.start();
+    // One honest failure first, so that what a first question needs is there.
+    server.lie("/playlist.json", |_, out| drop(out.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")));
+    let _ = station.run(&["sync"]);
+    let before = memory(&station, "VmHWM");
+    let endless = |head: &'static str, body: &'static [u8]| {
+        move |_: &Request, out: &mut TcpStream| {
+            let _ = out.write_all(head.as_bytes());
+            while out.write_all(body).is_ok() {}
+        }
+    };
+    const PLAIN: &str = "HTTP/1.1 200 OK\r\n\r\n";
+    type Lie = Box<dyn Fn(&Request, &mut TcpStream) + Send + Sync>;
+    let lies: [(&str, &str, Lie, u64); 5] = [
+        ("a list", "/playlist.json", Box::new(endless(PLAIN, &[b' '; 64 * 1024])), 20),
+        ("a signature", "/playlist.json.minisig", Box::new(endless(PLAIN, &[b'x'; 64 * 1024])), 20),
+        (
+            "headers",
+            "/playlist.json",
+            Box::new(endless("HTTP/1.1 200 OK\r\n", b"X-More: yyyyyyyyyyyyyyyyyyyyyy\r\n")),
+            20,
+        ),
+        (
+            "what is compressed",
+            "/playlist.json",
+            // A megabyte of zeros in a few bytes, over and over.
+            Box::new(endless("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", b"\x1f\x8b\x08\0\0\0\0\0\0\x03")),
+            10,
+        ),
+        ("a clip", &clip, Box::new(endless(PLAIN, &[7; 64 * 1024])), 20),
+    ];
+    for (what, path, lie, most) in lies {
+        server.repent();
+        server.lie(path, lie);
+        assert!(!station.run(&["sync"]).status.success(), "{what}");
+        let grown = memory(&station, "VmHWM").saturating_sub(before);
+        println!("{what} without end: {} kB more", grown / 1024);
+        assert!(grown < most * 1024 * 1024, "{what}: {grown} bytes more");
+        assert_eq!(serial(&station), None, "{what}");
+    }
+    server.repent();
+    station.ok(&["sync"]);
+    assert!(station.wait(Duration::from_secs(30), |s| serial(s) == Some(1)), "{}", station.log());
+}

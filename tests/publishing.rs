@@ -202,6 +202,8 @@ fn publishing_adds_what_stations_need_and_goes_up_by_one() {
     let public = editor.keygen("khoa");
     let said = editor.publish(&["--url", "https://tinh.example.vn/playlist.json"]);
     assert!(said.contains("số 1") && said.contains("Nhạc hiệu"), "{said}");
+    assert!(said.contains("danh sách đầu tiên"), "{said}");
+    assert!(said.contains("mỗi lần được phát") && said.contains("yêu cầu 2 lượt mỗi ngày, có 1 tệp"), "{said}");
     let list = editor.published();
     let clip = &list["clips"][0];
     assert_eq!(clip["duration_ms"], 1_500);
@@ -222,15 +224,34 @@ fn publishing_adds_what_stations_need_and_goes_up_by_one() {
     assert_eq!(read_config(station.as_bytes(), false).value.unwrap().sources.len(), 1);
 
     // Unchanged input: the next serial, the same clips.
-    editor.publish(&[]);
+    let said = editor.publish(&[]);
+    assert!(said.contains("giống hệt danh sách số 1"), "{said}");
     assert_eq!(editor.published()["serial"], 2);
     editor.publish(&["--serial", "41"]);
     assert_eq!(editor.published()["serial"], 42);
 
+    // Audio that was measured is not decoded again; what another version measured is.
+    let memo = editor.path("chien-dich/.loaxa-measured.json");
+    let measured = fs::read_to_string(&memo).unwrap();
+    let mut other: serde_json::Value = serde_json::from_str(&measured).unwrap();
+    let sha256 = clip["sha256"].as_str().unwrap();
+    let lufs = other["clips"][sha256]["loudness_lufs"].as_f64().unwrap();
+    other["clips"][sha256]["loudness_lufs"] = (lufs - 3.0).into();
+    fs::write(&memo, other.to_string()).unwrap();
+    editor.publish(&[]);
+    let louder = editor.published()["clips"][0]["gain_db"].as_f64().unwrap();
+    assert!((louder - quiet - 3.0).abs() < 0.2, "{louder} {quiet}");
+    other["version"] = "0.0.0".into();
+    fs::write(&memo, other.to_string()).unwrap();
+    editor.publish(&[]);
+    assert_eq!(editor.published()["clips"][0]["gain_db"].as_f64(), Some(quiet));
+    assert_eq!(fs::read_to_string(&memo).unwrap(), measured);
+
     // A clip that left stays for one list more, then goes.
     let count = || fs::read_dir(editor.path("out/clips")).unwrap().count();
     fs::write(editor.path("chien-dich/hieu.wav"), tone(8_000, 800, 0.9)).unwrap();
-    editor.publish(&[]);
+    let said = editor.publish(&[]);
+    assert!(said.contains("so với danh sách số 44:\n  clips: sửa hieu\n"), "{said}");
     assert_eq!(count(), 3);
     editor.publish(&[]);
     assert_eq!(count(), 2);

@@ -1,13 +1,17 @@
 //! `loaxa publish`: from `playlist.toml` and audio files to the signed folder that any web server can serve.
 
+mod known;
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use minisign::PublicKey;
 
+use self::known::Known;
 use crate::cli::keys::{self, Complete};
 use crate::cli::{Context, Done, Failure, keygen};
 use crate::daemon::clock::MachineClock;
@@ -17,7 +21,7 @@ use crate::domain::findings::{Finding, Severity};
 use crate::domain::keyring::{Keyring, peek_version};
 use crate::domain::loudness::{self, TARGET_LUFS};
 use crate::domain::playlist::{Clip, Form, List, read_list};
-use crate::domain::publication::{self, Facts, Head};
+use crate::domain::publication::{self, Facts, Head, overview};
 use crate::domain::signature::{self, Keys, LONGEST_LIFE_DAYS, Standing, ending_of};
 use crate::domain::text::{Text, length_words};
 use crate::domain::time::{Clock, DAY_MS, Wall, Zone, parse_duration_ms};
@@ -161,7 +165,28 @@ pub(super) fn run(context: &Context, arguments: &Arguments, measure: &Measure) -
             out: arguments.out.display().to_string(),
         })
     );
+    for text in overview(context, &body, before.as_ref(), &public, &head) {
+        println!("{}", say(text));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What changes against the list before, and what the list brings a day.
+fn overview(context: &Context, body: &str, before: Option<&Before>, public: &PublicKey, head: &Head) -> Vec<Text> {
+    let after = serde_json::from_str(body).unwrap_or_default();
+    let mut lines = match before {
+        Some(before) => overview::changes(&before.list, &after, context.language),
+        None => vec![Text::PublishFirst {}],
+    };
+    // What is urgent has no sessions and no quota.
+    if !head.urgent
+        && let Some(list) = read_list(body.as_bytes(), Form::Published).value
+    {
+        let (list, life) = (Arc::new(list), (head.issued_at, head.expires_at));
+        let station = any_station(&list).to_owned();
+        lines.extend(overview::airtime(&list, &station, &public.to_base64(), life, context.language));
+    }
+    lines
 }
 
 /// Reads the hand-written list; says everything that was found.
@@ -187,6 +212,7 @@ fn read_written(context: &Context, path: &Path, urgent: bool) -> Result<(Vec<u8>
 struct Before {
     serial: u64,
     clips: Vec<String>,
+    list: serde_json::Value,
 }
 
 /// The list published there last. One that cannot be read stops everything: a new beginning at serial 1 would be
@@ -196,18 +222,16 @@ fn last(context: &Context, folder: &PublishedFolder) -> Result<Option<Before>, F
     let Some(read) = read else { return Ok(None) };
     let value: Option<serde_json::Value> = serde_json::from_slice(&read.list).ok();
     let serial = value.as_ref().and_then(|v| v.get("serial")?.as_u64());
-    let Some(serial) = serial else {
+    let (Some(list), Some(serial)) = (value, serial) else {
         let path = folder.path_of(published::LIST).display().to_string();
         return Err(Failure::Failed(Text::PublishLastUnreadable { path }.say(context.language)));
     };
-    let clips = value
-        .as_ref()
-        .and_then(|v| v.get("clips")?.as_array())
+    let clips = (list.get("clips").and_then(|clips| clips.as_array()))
         .into_iter()
         .flatten()
         .filter_map(|c| c.get("sha256")?.as_str().map(str::to_owned))
         .collect();
-    Ok(Some(Before { serial, clips }))
+    Ok(Some(Before { serial, clips, list }))
 }
 
 /// Finds, hashes and measures every clip's file. All that is wrong is said at once.
@@ -219,9 +243,10 @@ fn ready_clips(
 ) -> Result<Vec<Ready>, Failure> {
     let bar = progress(list.clips.len() as u64);
     let (mut ready, mut errors) = (Vec::new(), 0);
+    let mut known = Known::of(&arguments.dir);
     for clip in &list.clips {
         bar.set_message(clip.title.to_string());
-        match ready_clip(context, arguments, clip, measure, &bar) {
+        match ready_clip(context, arguments, clip, (&mut known, measure), &bar) {
             Ok(clip) => ready.push(clip),
             Err(text) => {
                 errors += 1;
@@ -231,6 +256,7 @@ fn ready_clips(
         bar.inc(1);
     }
     bar.finish_and_clear();
+    known.keep();
     if errors > 0 {
         return Err(Failure::Failed(Text::PublishRefused { errors }.say(context.language)));
     }
@@ -241,7 +267,7 @@ fn ready_clip(
     context: &Context,
     arguments: &Arguments,
     clip: &Clip,
-    measure: &Measure,
+    (known, measure): (&mut Known, &Measure),
     bar: &ProgressBar,
 ) -> Result<Ready, Text> {
     let name = clip.file.as_deref().unwrap_or_default();
@@ -249,13 +275,13 @@ fn ready_clip(
     let ending = ending_of(name).ok_or_else(|| Text::ClipEndingUnknown { id: clip.id.to_string() })?;
     let (sha256, bytes) = published::hash_of(&from)
         .map_err(|e| Text::StoreIo { path: from.display().to_string(), cause: e.to_string() })?;
-    let measured = measure(&from)?;
+    let measured = known.measured(&sha256, &from, measure)?;
     let (gain_db, warning) = publication::gain_db(&clip.title, measured.heard(), clip.gain_db, arguments.loudness);
     // Every station would refuse the list for it.
     if let Some(objection) = loudness::objection(&clip.title, measured.heard(), gain_db, loudness::PUBLISHED) {
         return Err(objection);
     }
-    if let Some(warning) = warning {
+    for warning in publication::clipping(&clip.title, measured.heard()).into_iter().chain(warning) {
         bar.suspend(|| eprintln!("{}: {}", clip.id, warning.say(context.language)));
     }
     let url = format!("{}/{sha256}.{ending}", published::CLIPS);
@@ -286,6 +312,13 @@ fn find(dir: &Path, name: &str) -> Result<PathBuf, Text> {
     Ok(path)
 }
 
+/// One of the stations it is meant for; any when it is for all.
+fn any_station(list: &List) -> &str {
+    let named = list.stations.as_ref().and_then(|s| s.first()).map_or("", String::as_str);
+    let group = list.groups.iter().find(|g| g.name == named).and_then(|g| g.stations.first());
+    group.map_or(named, String::as_str)
+}
+
 /// What stations would refuse is not published.
 fn judge_as_a_station(
     context: &Context,
@@ -296,10 +329,7 @@ fn judge_as_a_station(
     urgent: bool,
 ) -> Result<(), Failure> {
     let source = list.source.as_deref().unwrap_or_default();
-    // One of those it is meant for; any when it is for all.
-    let named = list.stations.as_ref().and_then(|s| s.first()).map_or("", String::as_str);
-    let group = list.groups.iter().find(|g| g.name == named).and_then(|g| g.stations.first());
-    let station = group.map_or(named, String::as_str);
+    let station = any_station(list);
     let keys = Keys::parse(source, &[public.to_base64()]);
     keys.and_then(|keys| signature::reread(body.as_bytes(), signature.as_bytes(), &keys, source, station, urgent))
         .map(|_| ())

@@ -1,6 +1,8 @@
 //! From the list an editor writes to the list stations read: every key is carried over as it stands, and what
 //! only the publisher knows is added.
 
+pub mod overview;
+
 use serde_json::{Map, Number, Value as Json};
 
 use crate::domain::document::{Node, Table, Value};
@@ -132,6 +134,12 @@ pub fn gain_db(title: &str, heard: Heard, own_db: f64, target_lufs: f64) -> (f64
         (short > 3.0).then(|| Text::ClipPeaks { title, short: format!("{short:.1}") })
     };
     (gain, warning)
+}
+
+/// A recording whose peaks pass full scale was cut off at the top when it was made: what an editor should know of it.
+pub fn clipping(title: &str, heard: Heard) -> Option<Text> {
+    let peak = heard.true_peak_db.filter(|peak| *peak > 0.0)?;
+    Some(Text::ClipClips { title: title.to_owned(), peak: format!("{peak:+.1}") })
 }
 
 #[cfg(test)]

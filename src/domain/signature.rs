@@ -866,8 +866,9 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// `PROPTEST_CASES` says how many. Half of them are made of what leads elsewhere on some system.
         #[test]
-        fn names_never_lead_outside(id in ".*") {
+        fn names_never_lead_outside(id in "[./\\\\:~ \\x00-\\x1fa-cCONạ|?*\u{202e}-]{1,10}|.*") {
             if is_tame_id(&id) {
                 let path = std::path::Path::new(&id);
                 proptest::prop_assert_eq!(path.components().count(), 1);

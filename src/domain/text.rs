@@ -1282,6 +1282,52 @@ sentences! {
     Published { source: String, serial: u64, clips: usize, length: String, megabytes: String, until: String, out: String } =>
         "đã phát hành danh sách số {serial} của đơn vị gửi \"{source}\" vào \"{out}\": {clips} tệp âm thanh, {length}, {megabytes} MB, có hiệu lực đến {until}",
         "published list {serial} of source \"{source}\" into \"{out}\": {clips} clips, {length}, {megabytes} MB, good until {until}";
+    /// What publishing changed: nothing.
+    PublishSame { serial: u64 } =>
+        "nội dung giống hệt danh sách số {serial}; chỉ kéo dài thời hạn",
+        "the content is that of list {serial}; only its life is longer";
+    /// What publishing changed, line by line below.
+    PublishAgainst { serial: u64 } => "so với danh sách số {serial}:", "against list {serial}:";
+    /// One kind of entry.
+    PublishChange { key: String, changes: String } => "  {key}: {changes}", "  {key}: {changes}";
+    /// New entries.
+    PublishAdded { ids: String } => "thêm {ids}", "added {ids}";
+    /// Entries that are gone.
+    PublishGone { ids: String } => "bỏ {ids}", "removed {ids}";
+    /// Entries that are otherwise than before.
+    PublishEdited { ids: String } => "sửa {ids}", "changed {ids}";
+    /// Nothing was there before.
+    PublishFirst {} =>
+        "thư mục phát hành chưa có danh sách nào: đây là danh sách đầu tiên",
+        "there was no list in this folder: this is the first one";
+    /// The busiest day.
+    PublishOwnSessions { length: String, date: String } =>
+        "các buổi do chính danh sách này mở: nhiều nhất {length} một ngày (ngày {date})",
+        "sessions the list opens itself: at most {length} a day (on {date})";
+    /// All offers together.
+    PublishOffered { length: String } =>
+        "các mục gửi vào buổi của xã: {length} mỗi lần được phát",
+        "what it offers to the communes' own sessions: {length} each time it is taken";
+    /// The list's own sessions are enough.
+    PublishQuotaMet { campaign: String, quota: u32, clips: usize, own: u32 } =>
+        "đợt \"{campaign}\" yêu cầu {quota} lượt mỗi ngày, có {clips} tệp; các buổi của chính danh sách phát đủ ({own} lượt)",
+        "campaign \"{campaign}\" asks for {quota} a day and has {clips} clips; the list's own sessions bring all of them ({own})";
+    /// They are not.
+    PublishQuotaLeft { campaign: String, quota: u32, clips: usize, own: u32, date: String, left: u32 } =>
+        "đợt \"{campaign}\" yêu cầu {quota} lượt mỗi ngày, có {clips} tệp; các buổi của chính danh sách phát {own} lượt (ít nhất: ngày {date}), {left} lượt còn lại trông vào buổi của xã",
+        "campaign \"{campaign}\" asks for {quota} a day and has {clips} clips; the list's own sessions bring {own} (fewest on {date}), the other {left} depend on the communes' sessions";
+    /// Nobody can reach it.
+    PublishQuotaNoClip { campaign: String, quota: u32 } =>
+        "đợt \"{campaign}\" yêu cầu {quota} lượt mỗi ngày nhưng danh sách này không có tệp nào thuộc đợt",
+        "campaign \"{campaign}\" asks for {quota} a day and no clip of this list belongs to it";
+    /// It has no whole day left.
+    PublishQuotaOver { campaign: String } =>
+        "đợt \"{campaign}\" không còn ngày nào trọn trong thời hạn của danh sách này",
+        "campaign \"{campaign}\" has no whole day within the life of this list";
+    /// A recording that was torn when it was made.
+    ClipClips { title: String, peak: String } =>
+        "\"{title}\" thu quá lớn: đỉnh sóng {peak} dBTP, tiếng có thể đã vỡ từ khi thu\nhạ âm lượng không chữa được: nên thu lại hoặc xuất lại tệp với đỉnh dưới 0 dB",
+        "\"{title}\" was recorded too loud: its true peak is {peak} dBTP, so it may be distorted\nturning it down does not mend that: record or export it again with peaks below 0 dB";
     /// A column of publish's table.
     ColumnId {} => "Mã", "Id";
     /// A column of publish's table.

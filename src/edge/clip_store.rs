@@ -40,7 +40,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use self::clips::{Part, Pin, Whole};
+pub use self::clips::{Part, Pin, Seat, Whole};
 pub use self::generations::{Generation, Incoming, OnDisk};
 pub use self::keys::{KeysAccepted, KeysOnDisk, KeysVersion};
 use crate::domain::config::Language;

@@ -380,7 +380,8 @@ impl Intake<'_> {
                 open.push(n);
             }
         }
-        let desk = Desk { admit, goes_on, enough: Arc::default(), troubles: Mutex::new(troubles) };
+        let desk =
+            Desk { store, admit, urgent: self.urgent, goes_on, enough: Arc::default(), troubles: Mutex::new(troubles) };
         let judges = store.judges().min(open.len());
         std::thread::scope(|scope| {
             // As many as are being decoded may wait for it.
@@ -436,7 +437,7 @@ impl Intake<'_> {
         }
         loop {
             if self.store.has(wanted) {
-                return Ok(Come::There(self.store, wanted));
+                return Ok(Come::There(wanted));
             }
             let Some(mut part) = self.store.part(wanted)? else { continue };
             part.needless_when(enough.clone());
@@ -460,12 +461,15 @@ enum Come<'w> {
     /// It has come.
     Whole(Whole<'w>),
     /// It was there.
-    There(&'w ClipStore, &'w Wanted),
+    There(&'w Wanted),
 }
 
 /// Where clips that have come are judged beside the transfer of the next.
 struct Desk<'w> {
+    store: &'w ClipStore,
     admit: &'w Admit<'w>,
+    /// What is urgent waits for no other list's clips.
+    urgent: bool,
     goes_on: &'w (dyn Fn(&Trouble) -> bool + Sync),
     /// Whether whatever else might come is of no use.
     enough: Arc<AtomicBool>,
@@ -485,9 +489,15 @@ impl Desk<'_> {
         if self.enough.load(Ordering::Relaxed) {
             return;
         }
+        let wanted = match &come {
+            Come::Whole(whole) => whole.wanted(),
+            Come::There(wanted) => wanted,
+        };
+        let decodes = self.store.measured(&wanted.sha256).is_none();
+        let _seat = (decodes && !self.urgent).then(|| self.store.seat());
         let judged = match come {
             Come::Whole(whole) => whole.admit(self.admit).map(drop),
-            Come::There(store, wanted) => store.check_admitted(wanted, self.admit),
+            Come::There(wanted) => self.store.check_admitted(wanted, self.admit),
         };
         if let Err(error) = judged {
             self.note(n, error.into());

@@ -80,7 +80,7 @@ impl ClipStore {
             None => {
                 let path =
                     self.path_of(&wanted.sha256).ok_or_else(|| StoreError::Missing { title: wanted.title.clone() })?;
-                let measured = refused_as(&wanted.title, self.judge(&path, admit))?;
+                let measured = refused_as(&wanted.title, admit(&path))?;
                 self.note_measured(&wanted.sha256, &measured)?;
                 measured
             }
@@ -93,23 +93,15 @@ impl ClipStore {
         std::thread::available_parallelism().map_or(1, |n| n.get() - 1).max(1)
     }
 
-    /// Lets a clip be decoded, when no more than [`ClipStore::judges`] are, whoever asks.
-    fn judge(&self, path: &Path, admit: &Admit) -> Result<Measured, Text> {
-        struct Seat<'s>(&'s ClipStore);
-        impl Drop for Seat<'_> {
-            fn drop(&mut self) {
-                self.0.busy().judging -= 1;
-                self.0.freed.notify_all();
-            }
-        }
+    /// Waits until no more than [`ClipStore::judges`] clips are being decoded with this one, whoever asks. The place is
+    /// given back by dropping it.
+    pub fn seat(&self) -> Seat<'_> {
         let mut busy = self.busy();
         while busy.judging >= self.judges() {
             busy = self.freed.wait(busy).unwrap_or_else(PoisonError::into_inner);
         }
         busy.judging += 1;
-        drop(busy);
-        let _seat = Seat(self);
-        admit(path)
+        Seat(self)
     }
 
     /// Keeps clips from being evicted until the pin is dropped.
@@ -248,6 +240,16 @@ impl Drop for Pin<'_> {
     }
 }
 
+/// The right to have one clip decoded.
+pub struct Seat<'s>(&'s ClipStore);
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.0.busy().judging -= 1;
+        self.0.freed.notify_all();
+    }
+}
+
 /// The right to fetch one clip.
 struct Claim<'s> {
     store: &'s ClipStore,
@@ -348,28 +350,33 @@ impl<'s> Part<'s> {
             self.discard();
             return Err(StoreError::WrongBytes { title });
         }
-        Ok(Whole(self))
+        Ok(Whole(Box::new(self)))
     }
 }
 
 /// A clip that came whole and is still to be judged. Dropped before that, its part file stays and is judged the next
 /// time.
-pub struct Whole<'s>(Part<'s>);
+pub struct Whole<'s>(Box<Part<'s>>);
 
 impl Whole<'_> {
+    /// The clip.
+    pub fn wanted(&self) -> &Wanted {
+        &self.0.wanted
+    }
+
     /// Flushes the clip, lets it be decoded whole, and gives it its name.
     ///
     /// # Errors
     /// [`StoreError::Refused`], [`StoreError::Unfit`] and [`StoreError::Duration`] remove the part file; else what the
     /// disk says.
     pub fn admit(self, admit: &Admit) -> Result<Measured, StoreError> {
-        let part = self.0;
+        let part = *self.0;
         let store = part.claim.store;
         store.step(&part.path)?;
         part.file.sync_all().map_err(at(&part.path))?;
         // What was decoded once, under this very hash, need not be again when only the file was lost.
         let known = store.measured(&part.wanted.sha256);
-        let admitted = known.map_or_else(|| refused_as(&part.wanted.title, store.judge(&part.path, admit)), Ok);
+        let admitted = known.map_or_else(|| refused_as(&part.wanted.title, admit(&part.path)), Ok);
         let admitted = admitted.and_then(|measured| fits(&part.wanted, &measured).map(|()| measured));
         let measured = match admitted {
             Ok(measured) => measured,
