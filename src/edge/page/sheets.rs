@@ -241,7 +241,6 @@ fn percent(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::received::percent;
     use super::*;
 
     #[test]
