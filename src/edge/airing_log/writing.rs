@@ -144,40 +144,33 @@ impl AiringLog {
             set_meta(&tx, "last_batch", batch).map_err(&on)?;
         }
         let now = clock.now().wall();
+        let stamp_after = |last: &Committed| Stamp {
+            seq: last.seq + 1,
+            station_id: identity.station_id.clone(),
+            device_id: identity.device_id.clone(),
+            log_id: self.log_id.clone(),
+            boot_id: identity.boot_id.clone(),
+            recorded_at: now,
+            prev_hash: last.head,
+        };
         let before = last;
         for write in writes {
             match write {
                 Write::Append(entry) => {
-                    let stamp = Stamp {
-                        seq: last.seq + 1,
-                        station_id: identity.station_id.clone(),
-                        device_id: identity.device_id.clone(),
-                        log_id: self.log_id.clone(),
-                        boot_id: identity.boot_id.clone(),
-                        recorded_at: now,
-                        prev_hash: last.head,
-                    };
-                    last = append(&tx, entry, &stamp, identity.zone).map_err(|error| match (&error, entry) {
-                        (rusqlite::Error::SqliteFailure(e, _), Entry::Airing(airing))
-                            if e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE =>
-                        {
-                            LogError::Twice { airing_id: airing.airing_id.clone() }
+                    last = append(&tx, entry, &stamp_after(&last), identity.zone).map_err(|error| {
+                        match (&error, entry) {
+                            (rusqlite::Error::SqliteFailure(e, _), Entry::Airing(airing))
+                                if e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE =>
+                            {
+                                LogError::Twice { airing_id: airing.airing_id.clone() }
+                            }
+                            _ => on(error),
                         }
-                        _ => on(error),
                     })?;
                 }
                 Write::Prune { before } => {
                     if let Some(event) = prune(&tx, *before, identity.zone, now).map_err(&on)? {
-                        let stamp = Stamp {
-                            seq: last.seq + 1,
-                            station_id: identity.station_id.clone(),
-                            device_id: identity.device_id.clone(),
-                            log_id: self.log_id.clone(),
-                            boot_id: identity.boot_id.clone(),
-                            recorded_at: now,
-                            prev_hash: last.head,
-                        };
-                        last = append(&tx, &Entry::Event(event), &stamp, identity.zone).map_err(&on)?;
+                        last = append(&tx, &Entry::Event(event), &stamp_after(&last), identity.zone).map_err(&on)?;
                     }
                 }
                 other => apply(&tx, other, &identity.boot_id, now).map_err(&on)?,
