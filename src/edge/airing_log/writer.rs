@@ -289,8 +289,9 @@ impl LogWriter {
 
     /// Whether there is leisure to look the log over: not while something is on the air. There is none at first.
     pub fn leisure(&self, there_is: bool) {
-        self.shared.lock().leisure = there_is;
-        self.shared.changed.notify_all();
+        if std::mem::replace(&mut self.shared.lock().leisure, there_is) != there_is {
+            self.shared.changed.notify_all();
+        }
     }
 
     /// Looks at every page and proves every row of the log at `path`, on a thread of its own that lets all others go
