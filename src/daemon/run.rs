@@ -699,26 +699,29 @@ impl Daemon {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let (mut settling, mut noise) = (false, false);
+        let (mut noise, mut unrest) = (false, (false, false));
         loop {
-            // The kernel says when a file is written to; only while one changes is it looked at again and again. What
-            // else happens in the same folder need not wake anybody more than once between two ticks.
-            let was_settling = std::mem::replace(&mut settling, self.files_settle());
-            if settling && !was_settling {
+            // The kernel says when a file is written to; only while one changes is it looked at again and again, and
+            // after something else has happened in its folder: that may go on and on, and an editor's own file may be
+            // about to take the name.
+            let now_unrest = (self.files_settle(), noise);
+            if now_unrest != unrest {
+                unrest = now_unrest;
                 look.reset();
             }
+            let at_rest = unrest == (false, false);
             let now = self.clock.now();
             let wait_ns = (self.wake_at.0 * 1_000_000 - now.wall_ns).max(0) as u64;
             tokio::select! {
                 biased;
                 Some(message) = rx.recv() => self.take(message),
                 () = tokio::time::sleep(Duration::from_nanos(wait_ns)) => self.step(Event::Tick),
-                _ = tick.tick() => {
+                _ = tick.tick() => self.tick(),
+                _ = look.tick(), if !at_rest => {
                     noise = false;
-                    self.tick();
+                    self.watch_files();
                 }
-                _ = look.tick(), if settling => self.watch_files(),
-                () = self.written.stirs(), if !settling && !noise => {
+                () = self.written.stirs(), if at_rest => {
                     self.watch_files();
                     noise = !self.files_settle();
                 }
