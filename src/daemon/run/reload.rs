@@ -1,5 +1,6 @@
 //! Config and local list that change while the daemon runs: read aside, taken whole or not at all.
 
+use super::start::{look, own_list};
 use super::*;
 
 impl Daemon {
