@@ -987,6 +987,29 @@ fn an_exported_chain_proves_that_it_is_whole() {
     assert!(out.contains("không phải là tệp xuất jsonl"), "{out}");
 }
 
+/// With nothing but airings in it a chain looks like an export without one, but for its last line: that is not to be
+/// passed over when it cannot be read.
+#[test]
+fn a_summary_that_cannot_be_read_is_no_export_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = open(&dir.path().join("loaxa.db"));
+    log.commit(&[row(airing(0, 1)), row(airing(0, 2))]).unwrap();
+    drop(log);
+    let file = dir.path().join("a.jsonl");
+    let name = file.to_str().unwrap();
+    assert_eq!(loaxa(dir.path(), &["export", "--format", "jsonl", "--chain", "-o", name]).0, Some(0));
+    let whole = std::fs::read(&file).unwrap();
+    let last = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    for at in (last..whole.len()).step_by(23).chain([whole.len() - 2, whole.len() - 1]) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x80;
+        std::fs::write(&file, bytes).unwrap();
+        let (code, out, err) = loaxa(dir.path(), &["verify", name]);
+        assert_eq!(code, Some(1), "byte {at}: {out}{err}");
+        assert!(out.contains("KHÔNG NGUYÊN VẸN"), "{out}");
+    }
+}
+
 #[test]
 fn every_flipped_bit_of_an_export_is_found() {
     let dir = tempfile::tempdir().unwrap();
@@ -1595,7 +1618,7 @@ fn rows_that_were_changed_are_named_while_the_station_runs_and_stay() {
     let writer = LogWriter::over(Some(log), &path, identity(), clock(), say).unwrap();
     writer.leisure(true);
     let db = rusqlite::Connection::open(&path).unwrap();
-    let change = |seq: u64, sql: &str| db.execute(sql, [seq]).unwrap();
+    let change = |seq: i64, sql: &str| db.execute(sql, [seq]).unwrap();
     // A word, and a row that carries a hash of its own but hangs on nothing.
     change(40, "UPDATE rows SET body = replace(body, 'ban_tin', 'ca_khuc') WHERE seq = ?1");
     change(700, "UPDATE rows SET hash = zeroblob(32) WHERE seq = ?1");

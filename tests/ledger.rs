@@ -215,7 +215,7 @@ fn a_row_that_was_changed_raises_an_alarm_that_names_it_and_stays() {
     assert!(station.wait(Duration::from_secs(60), |s| matches!(told(s), Some((true, Some(_))))), "{}", station.log());
     let (_, alarm) = told(&station).unwrap();
     let text = alarm.unwrap()["text"].as_str().unwrap().to_owned();
-    assert!(text.contains(&format!("dòng {seq} ")) || text.contains(&format!("row {seq} ")), "{text}");
+    assert!(text.lines().next().unwrap().ends_with(&format!(": dòng {seq}")), "{text}");
     let rows = station.chain();
     let raised = rows.iter().find(|r| r["event"] == "alarm" && r["detail"]["code"] == "log_changed");
     assert_eq!(raised.unwrap()["detail"]["raised"], true);

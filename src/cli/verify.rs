@@ -439,7 +439,10 @@ impl Report {
                 self.each = true;
                 self.verdict(checker.finish([]));
                 // Session and event rows only come with `--chain`.
-                if others {
+                if summaries > 0 {
+                    // It is there and cannot be read, or others stand behind it.
+                    self.broken(Text::VerifySummary { field: "summary".into() });
+                } else if others {
                     self.broken(Text::VerifyNoSummary {});
                 }
             }

@@ -430,9 +430,9 @@ sentences! {
         "nhật ký \"{file}\" bị hỏng\n  chạy `loaxa verify` để biết hỏng từ dòng nào",
         "the log \"{file}\" is damaged\n  `loaxa verify` says from which row on";
     /// Rows that do not prove themselves were found while looking the log over.
-    LogRowsBroken { rows: u64, first: u64, last: u64 } =>
-        "{rows} dòng của nhật ký không còn nguyên vẹn, trong khoảng từ dòng {first} đến dòng {last}\n  chạy `loaxa verify` để biết từng dòng; giữ nguyên thẻ nhớ, báo cấp trên",
-        "{rows} rows of the log are no longer as they were written, between row {first} and row {last}\n  `loaxa verify` names each of them; leave the card as it is and tell those above";
+    LogRowsBroken { rows: u64, which: String } =>
+        "nhật ký có {rows} dòng không còn nguyên vẹn: dòng {which}\n  chạy `loaxa verify` để biết từng dòng; giữ nguyên thẻ nhớ, báo cấp trên",
+        "rows of the log that are no longer as they were written: {rows}, number {which}\n  `loaxa verify` names each of them; leave the card as it is and tell those above";
     /// No leave to read or write.
     LogNoAccess { file: String, why: String } =>
         "không mở được nhật ký \"{file}\": {why}\n  chạy lại lệnh này với sudo, hoặc vào nhóm loaxa",

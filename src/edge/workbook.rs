@@ -372,8 +372,8 @@ pub fn paper_book(paper: &Paper) -> Result<Vec<u8>, WorkbookError> {
     Ok(book.save_to_buffer()?)
 }
 
-/// Width of the sheet of words, characters: a page of A4 upright, whoever prints it.
-const WORDS_WIDTH: f64 = 86.0;
+/// Width of the sheet of words, characters: a page of A4 upright, also in the wider letters of LibreOffice.
+const WORDS_WIDTH: f64 = 78.0;
 
 /// The sheet on which a chart stands beside its figures.
 const CHART_SHEET: &str = "Biểu đồ";

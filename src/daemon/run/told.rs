@@ -132,13 +132,13 @@ impl Daemon {
                 let now = self.clock.now().wall();
                 tracing::info!(rows, broken = broken.len(), "the log was looked over");
                 self.looked_over_at = Some(now);
-                match (broken.first(), broken.last()) {
-                    (Some(first), Some(last)) => {
-                        let text = Text::LogRowsBroken { rows: broken.len() as u64, first: *first, last: *last };
-                        self.alarm("log_changed", text);
-                    }
-                    _ => self.clear("log_changed"),
+                if broken.is_empty() {
+                    return self.clear("log_changed");
                 }
+                let named: Vec<String> = broken.iter().take(5).map(u64::to_string).collect();
+                let more = if broken.len() > named.len() { ", ..." } else { "" };
+                let which = named.join(", ") + more;
+                self.alarm("log_changed", Text::LogRowsBroken { rows: broken.len() as u64, which });
             }
             LogEvent::LeftOut { airing_id } => tracing::error!("{airing_id}: a second row was left out"),
         }
