@@ -40,6 +40,10 @@ pub const LONGEST_KEY_DAYS: i64 = 1_100;
 pub const MOST_STEPS: u64 = 256;
 /// What follows a source's id in the names of its key files in the store: no source's id can end so.
 pub const KEYS: &str = "~keys";
+/// The times that a file may hold: from 1970 on, and before the year 9000, so that each can be written as it was read.
+const EARLIEST: Wall = Wall(0);
+/// The end of them.
+const LATEST: Wall = Wall(221_845_392_000_000);
 /// How far ahead of a trusted clock a version may have been made, in milliseconds.
 const AHEAD_MS: i64 = DAY_MS;
 
@@ -275,8 +279,10 @@ impl KeysFile {
         if raw.format != FORMAT || raw.version == 0 || i64::try_from(raw.version).is_err() {
             return Err(malformed(Text::KeysVersionBad {}));
         }
-        let time =
-            |text: &str| Wall::parse_rfc3339(text).ok_or_else(|| malformed(Text::KeysTimeBad { text: cut(text) }));
+        let time = |text: &str| {
+            let wall = Wall::parse_rfc3339(text).filter(|wall| (EARLIEST..LATEST).contains(wall));
+            wall.ok_or_else(|| malformed(Text::KeysTimeBad { text: cut(text) }))
+        };
         let roots = Roots::new(&raw.root_keys, raw.threshold).map_err(|fault| {
             malformed(match fault {
                 RootsFault::Malformed(_) => Text::KeysRootBad {},
@@ -730,6 +736,10 @@ mod tests {
         }
         assert_eq!(with(&format!("{good}{}", " ".repeat(64 * 1024))), "KeysMalformed");
         assert_eq!(with("<html>"), "KeysMalformed");
+        // Times that nobody means; what lies past the year 9999 in one zone could not be read again.
+        for far in ["1013-11-24T09:00:00+07:00", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"] {
+            assert_eq!(with(&good.replacen(MADE, far, 1)), "KeysMalformed", "{far}");
+        }
     }
 
     proptest::proptest! {

@@ -383,18 +383,24 @@ impl Zone {
 
     /// RFC 3339 with offset and milliseconds: the form of every time in a row.
     pub fn rfc3339(&self, wall: Wall) -> String {
-        format!("{}{}", self.local(wall).format("%Y-%m-%dT%H:%M:%S%.3f"), self.offset_text(wall))
+        let (local, offset) = self.written(wall);
+        format!("{}{offset}", local.format("%Y-%m-%dT%H:%M:%S%.3f"))
     }
 
     /// RFC 3339 with offset, whole seconds: the form inside an airing id.
     pub fn rfc3339_seconds(&self, wall: Wall) -> String {
-        format!("{}{}", self.local(wall).format("%Y-%m-%dT%H:%M:%S"), self.offset_text(wall))
+        let (local, offset) = self.written(wall);
+        format!("{}{offset}", local.format("%Y-%m-%dT%H:%M:%S"))
     }
 
-    fn offset_text(&self, wall: Wall) -> String {
+    /// The local reading and its offset as RFC 3339 has them: with an offset of whole minutes. A hundred years ago a
+    /// zone's own had seconds (Saigon +07:06:30); then the reading gives way, so that both together are right.
+    fn written(&self, wall: Wall) -> (NaiveDateTime, String) {
         let s = self.offset_s(wall);
+        let local = self.local(wall);
+        let local = local.checked_sub_signed(chrono::TimeDelta::seconds(i64::from(s % 60))).unwrap_or(local);
         let (sign, s) = if s < 0 { ('-', -s) } else { ('+', s) };
-        format!("{sign}{:02}:{:02}", s / 3600, s % 3600 / 60)
+        (local, format!("{sign}{:02}:{:02}", s / 3600, s % 3600 / 60))
     }
 
     /// A time from a command line: RFC 3339, or local `YYYY-MM-DDTHH:MM[:SS]`, or a bare date (its midnight).
@@ -656,6 +662,19 @@ mod tests {
         assert_eq!(quiet.quiet_until(wall("2022-10-05T05:00:00+07:00")), None);
         assert!(quiet.quiet_until(wall("2022-10-05T21:00:00+07:00")).is_some());
         assert_eq!(quiet.next_quiet(wall("2022-10-05T05:30:00+07:00")), Some(wall("2022-10-05T21:00:00+07:00")));
+    }
+
+    #[test]
+    fn what_is_written_is_the_same_moment_also_where_an_offset_had_seconds() {
+        for (name, text) in [
+            ("Asia/Ho_Chi_Minh", "1900-01-01T00:00:00Z"),
+            ("Africa/Monrovia", "1971-06-01T12:34:56Z"),
+            ("Asia/Ho_Chi_Minh", "2022-10-05T08:10:00+07:00"),
+        ] {
+            let zone = Zone::by_name(name).unwrap();
+            assert_eq!(wall(&zone.rfc3339_seconds(wall(text))), wall(text), "{name}");
+            assert_eq!(wall(&zone.rfc3339(wall(text))), wall(text), "{name}");
+        }
     }
 
     #[test]

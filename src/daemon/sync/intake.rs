@@ -380,6 +380,9 @@ impl Intake<'_> {
                 open.push(n);
             }
         }
+        if open.is_empty() {
+            return troubles;
+        }
         let desk =
             Desk { store, admit, urgent: self.urgent, goes_on, enough: Arc::default(), troubles: Mutex::new(troubles) };
         let judges = store.judges().min(open.len());
