@@ -22,7 +22,7 @@ pub(super) enum Field {
 }
 
 /// Pages looked at in one go.
-const PART: usize = 256;
+const PART: usize = 64;
 /// Threads that look at pages, at most: what they send waits in memory.
 const MOST_THREADS: usize = 4;
 

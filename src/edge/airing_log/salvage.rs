@@ -211,7 +211,7 @@ fn replace(
         // Flushed as a whole below; a cut before that leaves nothing but a file to be removed.
         db.execute_batch(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;
-                          PRAGMA cache_size = -16384;",
+                          PRAGMA cache_size = -8192;",
         )
         .map_err(&on)?;
         AiringLog::migrate(&db, &fresh)?;

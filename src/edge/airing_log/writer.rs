@@ -311,8 +311,9 @@ impl LogWriter {
                 match look_at_all(&shared, &path) {
                     Ok(Looked::Stopped) => break,
                     Ok(Looked::Whole { rows, broken }) => {
-                        shared.say(LogEvent::LookedOver { rows, broken });
-                        break;
+                        // Whoever hears of it may ask again at once.
+                        shared.lock().looking = false;
+                        return shared.say(LogEvent::LookedOver { rows, broken });
                     }
                     // Whoever writes finds out what is wrong with the disk or the file as a whole.
                     Err(error) if !error.is_damage() && !error.is_unreadable() => break,
