@@ -46,13 +46,18 @@ release() {
 }
 
 packages() {
-  local name log missing=()
+  local name found machine own log missing=()
   if ! command -v dpkg-query >/dev/null; then
     say "no Debian packages here; you need what these hold: $*"
     return 0
   fi
+  own=$(dpkg --print-architecture)
   for name in "$@"; do
-    [[ $(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
+    # Where packages of another machine are installed as well (scripts/cross), this machine's own is meant.
+    machine=$own
+    [[ $name == *:* ]] && machine=${name##*:}
+    found=$(dpkg-query -W -f='${db:Status-Status} ${Architecture}\n' "$name" 2>/dev/null || true)
+    grep -qxE "installed ($machine|all)" <<<"$found" || missing+=("$name")
   done
   ((${#missing[@]})) || return 0
   case $(release) in

@@ -140,7 +140,7 @@ fn read_ns() -> (i64, i64) {
     let ns = |id: libc::clockid_t| {
         use rustix::time::{ClockId, clock_gettime};
         let t = clock_gettime(if id == libc::CLOCK_REALTIME { ClockId::Realtime } else { ClockId::Boottime });
-        t.tv_sec * 1_000_000_000 + i64::from(t.tv_nsec)
+        t.tv_sec * 1_000_000_000 + t.tv_nsec
     };
     // The best of three: a thread that loses the processor between two readings must not look like a step.
     (0..3)
