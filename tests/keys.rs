@@ -392,6 +392,7 @@ fn held_back_keys_come_with_the_whole_fetch_and_from_mirrors() {
         store: store.clone(),
         admit: Arc::new(move |_| Ok(loud)),
         keep: Arc::new(|_| false),
+        soonest: Arc::new(|_, _| Vec::new()),
         clock,
         tell: Arc::new(|_| {}),
         heartbeat: Arc::new(Mutex::new(introduction(&config))),

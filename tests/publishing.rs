@@ -562,6 +562,7 @@ fn from_the_editor_over_the_server_to_the_station_and_by_usb() {
         store: store.clone(),
         admit: admission(clock.clone()),
         keep: Arc::new(|_| false),
+        soonest: Arc::new(|_, _| Vec::new()),
         clock: clock.clone(),
         tell: Arc::new(|_| {}),
         heartbeat: Arc::new(Mutex::new(introduction(&config))),

@@ -14,7 +14,9 @@ use loaxa::daemon::clock::MachineClock;
 use loaxa::daemon::sync::{
     Answer, Latest, Loaded, Settings, Stored, Surroundings, SyncEvent, Syncing, introduction, load_all,
 };
-use loaxa::domain::config::{Config, Language};
+use loaxa::domain::config::{Config, Language, read_config};
+use loaxa::domain::playlist::{Form, List, read_list};
+use loaxa::domain::schedule::airs_first;
 use loaxa::domain::signature::sha256_hex;
 use loaxa::domain::text::Text;
 use loaxa::domain::time::{Clock, ClockState, Now, Wall};
@@ -135,7 +137,7 @@ impl Station {
              [output]\ndevice = \"null\"\n",
             dir.display().to_string()
         );
-        let reading = loaxa::domain::config::read_config(text.as_bytes(), false);
+        let reading = read_config(text.as_bytes(), false);
         let config = reading.value.unwrap_or_else(|| panic!("{:?}", reading.findings));
         let settings = Settings {
             first_after: Duration::from_secs(3600),
@@ -164,6 +166,14 @@ impl Station {
     }
 
     fn start_with(&self, admit: impl Fn(&Path) -> Result<Measured, Text> + Send + Sync + 'static) -> Running {
+        self.start_planning(admit, |_, _| Vec::new())
+    }
+
+    fn start_planning(
+        &self,
+        admit: impl Fn(&Path) -> Result<Measured, Text> + Send + Sync + 'static,
+        soonest: impl Fn(&str, &List) -> Vec<Arc<str>> + Send + Sync + 'static,
+    ) -> Running {
         let (send, events) = mpsc::channel();
         let store = self.store();
         let send = Mutex::new(send);
@@ -171,6 +181,7 @@ impl Station {
             store: store.clone(),
             admit: Arc::new(admit),
             keep: Arc::new(|_| false),
+            soonest: Arc::new(soonest),
             clock: self.clock.clone(),
             tell: Arc::new(move |event| {
                 let _ = send.lock().unwrap().send(event);
@@ -241,6 +252,52 @@ fn new_serial(answer: &Answer) -> u64 {
         Answer::New(stored) => stored.serial,
         other => panic!("not new: {other:?}"),
     }
+}
+
+/// A line that may break any minute brings first what a village waits for.
+#[test]
+fn emergencies_come_first_and_then_what_airs_soonest() {
+    let province = Province::new();
+    let mut sounds: Vec<Vec<u8>> = (1..=5).map(|seconds| sound(seconds, 5_000)).collect();
+    let ids = ["spare", "late", "soon", "sooner", "storm"];
+    let mut list: serde_json::Value = serde_json::from_str(
+        &province.list(1, &ids.iter().zip(&sounds).map(|(id, bytes)| (*id, &bytes[..])).collect::<Vec<_>>()),
+    )
+    .unwrap();
+    list["rotations"][0]["clips"] = serde_json::json!(["sooner", "soon"]);
+    list["rotations"][0]["from"] = "2022-10-02".into();
+    list["emergencies"] = serde_json::json!([{ "id": "e", "clip": "storm", "from": "2022-10-09T05:00:00+07:00",
+        "until": "2022-10-09T09:00:00+07:00" }]);
+    let offer = |id: &str, item: serde_json::Value, from: &str| serde_json::json!({ "id": id, "items": [item], "priority": "priority", "from": from });
+    list["offers"] = serde_json::json!([
+        offer("a", "late".into(), "2022-10-05"),
+        offer("b", serde_json::json!({ "rotation": "r" }), "2022-10-02")
+    ]);
+    let list = list.to_string();
+    for bytes in &sounds {
+        province.server.file(&clip_path(bytes), &bytes[..]);
+    }
+    province.server.file("/playlist.json.minisig", province.sign(&list));
+    province.server.file("/playlist.json", list.clone());
+    let station = Station::of(&province);
+    let own = "[[slots]]\nid = \"s\"\nat = \"05:30\"\nitems = [{ offers = \"priority\" }]\n";
+    let own = Arc::new(read_list(own.as_bytes(), Form::Local).value.unwrap());
+    let config = "[station]\nid = \"xa-a\"\nname = \"A\"\n[local]\nplaylist = \"l\"\nclips = \"c\"\n[[source]]\nid = \"tinh\"\n\
+        origin = \"tinh\"\nurl = \"http://a/\"\npublic_keys = [\"KEY\"]\n[output]\ndevice = \"null\"\n";
+    let config = config.replace("KEY", &province.pair.pk.to_base64());
+    let config = Arc::new(read_config(config.as_bytes(), false).value.unwrap());
+    let noon = wall("2022-10-01T12:00:00+07:00");
+    let soonest =
+        move |source: &str, list: &List| airs_first(&config, Some(&own), (source, &Arc::new(list.clone())), noon);
+    let running = station.start_planning(admit, soonest);
+    assert_eq!(new_serial(&running.check()), 1);
+    let fetched: Vec<String> = province.server.paths().into_iter().filter(|path| path.contains("clips")).collect();
+    // The rotation begins with its first clip; the emergency's is there before all, though it is a week off. What no
+    // session takes comes once the list is in force.
+    sounds.rotate_left(1);
+    sounds[..4].reverse();
+    let wanted: Vec<String> = sounds.iter().map(|bytes| clip_path(bytes)).collect();
+    assert_eq!(fetched[..4], wanted[..4]);
 }
 
 #[test]

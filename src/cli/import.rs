@@ -82,6 +82,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments, admit: &Admit) -> Do
         quota: config.state.clips_quota_bytes,
         keep: &|_| true,
         keep_before: &|_| true,
+        // A stick has them all at once.
+        soonest: &|_, _| Vec::new(),
         latest: latest.get(&*source.id),
         clock: &clock,
     };

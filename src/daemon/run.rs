@@ -43,7 +43,7 @@ use crate::domain::quota;
 use crate::domain::render::Format;
 use crate::domain::report::campaign::CampaignFacts;
 use crate::domain::schedule::{
-    ClipFacts, EMERGENCY_FOR_MS, EmergencyOrder, InForce, Programme, Walk, from_above, session_key,
+    ClipFacts, EMERGENCY_FOR_MS, EmergencyOrder, InForce, Programme, Walk, airs_first, from_above, session_key,
 };
 use crate::domain::signature::URGENT;
 use crate::domain::stage::{Absence, OnStage, Stop, event};
@@ -250,6 +250,8 @@ struct Daemon {
     stray_tries: (u64, Option<i64>),
     /// Who asked for the files to be read again.
     reload_by: Option<String>,
+    /// What a list from above is planned beside, for whoever fetches its clips: config and own list in force.
+    beside: Arc<Mutex<(Arc<Config>, Option<Arc<List>>)>>,
     shelf: Arc<Mutex<Arc<Shelf>>>,
     boot_id: String,
     /// What the log knows of when the clock was last right.
@@ -604,6 +606,8 @@ impl Daemon {
     fn programme_changed(&mut self) {
         self.short_on = None;
         let now = self.clock.now().wall();
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) =
+            (self.config.clone(), self.own.as_ref().map(|own| own.list.clone()));
         self.holding = self.which_hold(now);
         match programme(&self.config, self.own.as_ref(), (&self.stored, &self.urgent), now) {
             Ok(programme) => self.step(Event::Programme(programme)),

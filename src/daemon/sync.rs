@@ -28,6 +28,7 @@ use self::source::SourceThread;
 use crate::daemon::keys::{KnownKeys, Trust};
 use crate::domain::config::{Config, Language, Source};
 use crate::domain::heartbeat::Heartbeat;
+use crate::domain::playlist::List;
 use crate::domain::signature::{Accepted, URGENT};
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, DAY_MS, Wall};
@@ -177,6 +178,9 @@ impl Default for Settings {
     }
 }
 
+/// The clips of a source's list, by id, in the order in which they would air if it came into force now.
+pub type Soonest<'a> = dyn Fn(&str, &List) -> Vec<Arc<str>> + Send + Sync + 'a;
+
 /// The outside things a sync works with.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -186,6 +190,8 @@ pub struct Surroundings {
     pub admit: Arc<Admit<'static>>,
     /// Audio that is not to be evicted although no list in force names it: what stands behind rows.
     pub keep: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// The ids of a list's clips in the order in which they would air.
+    pub soonest: Arc<Soonest<'static>>,
     /// Both clocks.
     pub clock: Arc<dyn Clock>,
     /// Where events go.

@@ -3,7 +3,7 @@
 //! replayed over a power cut and names what was missed.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -16,7 +16,7 @@ use crate::domain::playlist::{
     Clip, ClipKind, Dates, Item, LOCAL, List, Offer, Priority, Ref, Skip, SlotKind, Start, What, Withdrawn,
 };
 use crate::domain::text::{Text, length_words};
-use crate::domain::time::{HOUR_MS, QuietHours, SECOND_MS, Wall, Zone};
+use crate::domain::time::{DAY_MS, HOUR_MS, QuietHours, SECOND_MS, Wall, Zone};
 
 /// A session's plan is fixed so long before its start, milliseconds (invariant 6).
 pub const FIX_AHEAD_MS: i64 = 60 * SECOND_MS;
@@ -1096,6 +1096,34 @@ impl Clash {
             overlap: length_words(self.overlap_ms(), language),
         }
     }
+}
+
+/// It is looked so far ahead for what airs soonest, milliseconds, and over so many sessions at most.
+const SOON_MS: i64 = 8 * DAY_MS;
+const SOON_SESSIONS: usize = 2_000;
+
+/// The clips of a list from above, by id, in the order in which they would first air if it came into force at `now`
+/// beside the commune's own list. Those that would not within eight days are left out.
+pub fn airs_first(
+    config: &Arc<Config>,
+    own: Option<&Arc<List>>,
+    (source, list): (&str, &Arc<List>),
+    now: Wall,
+) -> Vec<Arc<str>> {
+    let in_force = |source: &str, list: &Arc<List>| InForce { source: source.into(), list: list.clone(), since: now };
+    let lists: Vec<_> = own.map(|own| in_force(LOCAL, own)).into_iter().chain([in_force(source, list)]).collect();
+    let Ok(programme) = Programme::new(config.clone(), &lists) else { return Vec::new() };
+    let mut walk = Walk::new(Arc::new(programme), now);
+    let (mut order, mut seen) = (Vec::new(), HashSet::new());
+    for _ in 0..SOON_SESSIONS {
+        let Some(session) = walk.next_before(now + SOON_MS) else { break };
+        let of_it = session.items.into_iter().filter(|item| &*item.source == source);
+        order.extend(of_it.filter_map(|item| item.clip_id).filter(|id| seen.insert(id.clone())));
+        if order.len() == list.clips.len() {
+            break;
+        }
+    }
+    order
 }
 
 /// Every clash among the sessions that start in `[from, until)`, one per pair of sessions: the first items of both

@@ -9,6 +9,8 @@
 //! largest jump (10^6), as if serial 0 had been accepted before; so a box that joins a source late is served, and a
 //! serial near the end of the numbers (fast-forward) is refused on a new box like on an old one.
 
+use std::sync::Arc;
+
 use minisign_verify::{Error as MinisignError, PublicKey, Signature};
 use sha2::{Digest, Sha256};
 
@@ -601,6 +603,21 @@ pub fn needed(list: &List) -> Vec<Wanted> {
 pub fn spare(list: &List) -> Vec<Wanted> {
     let needed: std::collections::HashSet<String> = needed(list).into_iter().map(|w| w.sha256).collect();
     unique(list.clips.iter()).into_iter().filter(|w| !needed.contains(&w.sha256)).collect()
+}
+
+/// Puts those of clips first that air soonest: `soonest` are ids of the list in that order. Emergencies stay before
+/// all others; the rest stays as it was.
+pub fn soonest_first(list: &List, soonest: &[Arc<str>], wanted: &mut [Wanted]) {
+    let place: std::collections::HashMap<&str, usize> = soonest.iter().enumerate().map(|(n, id)| (&**id, n)).collect();
+    let mut rank: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    for clip in &list.clips {
+        let (Some(sha256), Some(at)) = (clip.sha256.as_deref(), place.get(&*clip.id)) else { continue };
+        rank.entry(sha256).and_modify(|known| *known = (*at).min(*known)).or_insert(*at);
+    }
+    let urgent: std::collections::HashSet<&str> = list.emergencies.iter().map(|e| &*e.clip.id).collect();
+    let urgent: std::collections::HashSet<&str> =
+        list.clips.iter().filter(|c| urgent.contains(&*c.id)).filter_map(|c| c.sha256.as_deref()).collect();
+    wanted.sort_by_key(|w| (!urgent.contains(&*w.sha256), rank.get(&*w.sha256).copied().unwrap_or(usize::MAX)));
 }
 
 fn unique<'a>(clips: impl Iterator<Item = &'a Clip>) -> Vec<Wanted> {

@@ -94,6 +94,12 @@ impl LyingServer {
         self.state.lock().unwrap().requests.iter().filter(|r| r.path == path).cloned().collect()
     }
 
+    /// The paths asked for since the last look, in order.
+    #[allow(dead_code)] // not every test asks
+    pub fn paths(&self) -> Vec<String> {
+        self.state.lock().unwrap().requests.iter().map(|r| r.path.clone()).collect()
+    }
+
     /// What went over the line since the last look, for any path.
     pub fn traffic(&self) -> Traffic {
         self.state.lock().unwrap().traffic

@@ -240,6 +240,7 @@ impl Daemon {
             door: Arc::new(Door::new(&config.state.dir, shared_clock.clone())),
             stray_tries: (0, None),
             reload_by: None,
+            beside: Arc::new(Mutex::new((config.clone(), own.as_ref().map(|own| own.list.clone())))),
             shelf: Arc::default(),
             boot_id,
             right_noted: None,
@@ -318,10 +319,20 @@ impl Daemon {
             }
         };
         self.beat();
+        let (beside, time) = (self.beside.clone(), self.clock.clone());
+        let soonest = move |source: &str, list: &List| {
+            let now = time.now();
+            if !now.clock.trusted() {
+                return Vec::new();
+            }
+            let (config, own) = beside.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            airs_first(&config, own.as_ref(), (source, &Arc::new(list.clone())), now.wall())
+        };
         let surroundings = sync::Surroundings {
             store: self.store.clone(),
             admit: Arc::new(admit(clock.clone())),
             keep: Arc::new(keep),
+            soonest: Arc::new(soonest),
             heartbeat: self.heartbeat.clone(),
             latest: self.latest.clone(),
             clock,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-use super::{Latest, key_of};
+use super::{Latest, Soonest, key_of};
 use crate::daemon::keys::{KeysIntake, KnownKeys, Trust};
 use crate::domain::config::{Config, Language};
 use crate::domain::keyring::{KEYS, Keyring};
@@ -181,6 +181,8 @@ pub struct Intake<'a> {
     pub keep_before: &'a dyn Fn(&str) -> bool,
     /// The latest list that came into force by what the airing log says: where the disk knows less, it was set back.
     pub latest: Option<&'a Accepted>,
+    /// The ids of a list's clips in the order in which they would air.
+    pub soonest: &'a Soonest<'a>,
     /// Both clocks.
     pub clock: &'a dyn Clock,
 }
@@ -306,7 +308,8 @@ impl Intake<'_> {
             }
             Accept::New(fresh) => fresh,
         };
-        let needed = signature::needed(&fresh.list);
+        let mut needed = signature::needed(&fresh.list);
+        self.order(&fresh.list, &mut needed);
         let _pin = self.store.pin(&needed);
         self.make_room(&needed)?;
         if let Some((_, trouble)) = self.bring(&needed, false, &|_| false, fetch).into_iter().next() {
@@ -329,6 +332,13 @@ impl Intake<'_> {
             key: fresh.key.as_deref(),
         })?;
         Ok(Taken::New(self.stored(*fresh, now.wall(), now.clock, None)))
+    }
+
+    /// What is missing is fetched in this order: emergencies, then what airs soonest.
+    pub(super) fn order(&self, list: &List, wanted: &mut [Wanted]) {
+        if wanted.iter().filter(|w| !self.store.has(w)).nth(1).is_some() {
+            signature::soonest_first(list, &(self.soonest)(self.source, list), wanted);
+        }
     }
 
     pub(super) fn make_room(&self, needed: &[Wanted]) -> Result<(), StoreError> {
@@ -572,6 +582,7 @@ pub fn load_all(
                 quota: config.state.clips_quota_bytes,
                 keep: &|_| true,
                 keep_before: &|_| true,
+                soonest: &|_, _| Vec::new(),
                 latest: latest.get(&*source.id),
                 clock,
             };

@@ -47,10 +47,11 @@ impl SourceThread {
         let now_ns = self.boot_ns();
         self.bad.retain(|_, (_, at)| (now_ns - *at) / 1_000_000 < self.settings.whole_every_ms);
         let store = self.surroundings.store.clone();
-        let wanted: Vec<Wanted> = (signature::needed(&stored.list).into_iter())
+        let mut wanted: Vec<Wanted> = (signature::needed(&stored.list).into_iter())
             .chain(signature::spare(&stored.list))
             .filter(|w| !store.has(w) && !self.bad.contains_key(&w.sha256))
             .collect();
+        self.with_intake(keys, |intake| intake.order(&stored.list, &mut wanted));
         // One bad file must not keep the others away; a dead network need not be tried for each.
         let troubles = self.with_intake(keys, |intake| {
             intake.bring(&wanted, true, &Trouble::is_refusal, &mut |wanted, part| self.fetch(wanted, part))
@@ -119,6 +120,7 @@ impl SourceThread {
             keep: &keep,
             keep_before: &|sha256| self.shared.sources().iter().any(|s| s.before.iter().any(|c| c == sha256)),
             latest: self.surroundings.latest.get(&*self.key),
+            soonest: &*self.surroundings.soonest,
             clock: &*self.surroundings.clock,
         })
     }
