@@ -173,6 +173,13 @@ struct OwnList {
     since: Wall,
 }
 
+/// What a list from above is planned beside: the config and the own list in force.
+#[derive(Clone)]
+struct Beside {
+    config: Arc<Config>,
+    own: Option<Arc<List>>,
+}
+
 struct WaitingPlay {
     reply: oneshot::Sender<Answer>,
     to_the_end: bool,
@@ -250,8 +257,8 @@ struct Daemon {
     stray_tries: (u64, Option<i64>),
     /// Who asked for the files to be read again.
     reload_by: Option<String>,
-    /// What a list from above is planned beside, for whoever fetches its clips: config and own list in force.
-    beside: Arc<Mutex<(Arc<Config>, Option<Arc<List>>)>>,
+    /// For whoever fetches clips.
+    beside: Arc<Mutex<Beside>>,
     shelf: Arc<Mutex<Arc<Shelf>>>,
     boot_id: String,
     /// What the log knows of when the clock was last right.
@@ -607,7 +614,7 @@ impl Daemon {
         self.short_on = None;
         let now = self.clock.now().wall();
         *self.beside.lock().unwrap_or_else(PoisonError::into_inner) =
-            (self.config.clone(), self.own.as_ref().map(|own| own.list.clone()));
+            Beside { config: self.config.clone(), own: self.own.as_ref().map(|own| own.list.clone()) };
         self.holding = self.which_hold(now);
         match programme(&self.config, self.own.as_ref(), (&self.stored, &self.urgent), now) {
             Ok(programme) => self.step(Event::Programme(programme)),

@@ -240,7 +240,10 @@ impl Daemon {
             door: Arc::new(Door::new(&config.state.dir, shared_clock.clone())),
             stray_tries: (0, None),
             reload_by: None,
-            beside: Arc::new(Mutex::new((config.clone(), own.as_ref().map(|own| own.list.clone())))),
+            beside: Arc::new(Mutex::new(Beside {
+                config: config.clone(),
+                own: own.as_ref().map(|own| own.list.clone()),
+            })),
             shelf: Arc::default(),
             boot_id,
             right_noted: None,
@@ -325,7 +328,7 @@ impl Daemon {
             if !now.clock.trusted() {
                 return Vec::new();
             }
-            let (config, own) = beside.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Beside { config, own } = beside.lock().unwrap_or_else(PoisonError::into_inner).clone();
             airs_first(&config, own.as_ref(), (source, &Arc::new(list.clone())), now.wall())
         };
         let surroundings = sync::Surroundings {
