@@ -202,8 +202,8 @@ pub struct Surroundings {
     pub latest: Arc<Latest>,
 }
 
-/// The latest list of each source that came into force, by what the airing log says; under [`KEYS`] the latest
-/// `keys.json`.
+/// The latest list of each source that came into force, by what the airing log says; under
+/// [`KEYS`](crate::domain::keyring::KEYS) the latest `keys.json`.
 pub type Latest = HashMap<String, Accepted>;
 
 /// [`Latest`] of an airing log: serials and hashes.

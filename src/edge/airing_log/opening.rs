@@ -51,7 +51,7 @@ pub(super) const MIGRATIONS: [&str; 1] = ["
 pub(super) const RESTORED: &str = "restored";
 
 /// Up to this size of the database every page is looked at when it is opened for writing, bytes: a second or two on a
-/// slow card. A larger one is looked over once the station runs ([`LogWriter::look_over`]).
+/// slow card. A larger one is looked over once the station runs ([`LogWriter::look_over`](super::LogWriter::look_over)).
 const LOOKED_AT_WHOLE: u64 = 64 << 20;
 
 /// What cannot be read in so many tries is lost.

@@ -38,7 +38,7 @@ const LOOK_NS: i64 = 200 * MS;
 /// What the device opens at when nothing is known.
 const USUAL: Format = Format { rate: 48_000, channels: 2 };
 
-/// A clip between [`Speaker::play`] and its last event.
+/// A clip between [`Speaker::play`](super::Speaker::play) and its last event.
 struct Armed {
     /// Changes when the clip has to be decoded anew for another format.
     voice: u64,
