@@ -82,6 +82,50 @@ fn an_armed_seam_stays_armed_while_the_item_before_it_is_not_reported_over() {
     }
 }
 
+/// The clock is set forward past the start of what waits at the speaker: its row says `missed`, and so it is.
+#[test]
+fn what_a_clock_step_made_too_late_is_taken_back_from_the_speaker() {
+    let start = Wall::parse_rfc3339("2022-10-05T05:30:00+07:00").unwrap();
+    let config = read_config(CONFIG.replace("clips = \"c\"", "clips = \"c\"\nemergency = true").as_bytes(), true);
+    let list = format!(
+        "{LIST}emergencies = [{{ id = \"e\", clip = \"a\", from = \"2022-10-05T05:30:00+07:00\", \
+         until = \"2022-10-05T05:40:00+07:00\" }}]\n"
+    );
+    let list = read_list(list.as_bytes(), Form::Local).value.unwrap();
+    let lists = [InForce { source: "local".into(), list: Arc::new(list), since: start + -600_000 }];
+    let programme = Arc::new(Programme::new(Arc::new(config.value.unwrap()), &lists).unwrap());
+    let settings = Settings { pre_roll_ms: 2_000, lead_ms: 300, output: "null".into(), ideal: false };
+    for step_ms in [700, 3_500, 20_000, 900_000] {
+        let from = start + -90_000;
+        let mut playout = Playout::new(programme.clone(), settings.clone(), None, from);
+        let (mut waiting, mut unheard) = (BTreeSet::new(), BTreeSet::new());
+        let mut step = |boot_ms: i64, off_ms: i64| {
+            let wall = from + boot_ms + off_ms;
+            let now = Now { wall_ns: wall.0 * 1_000_000, boot_ns: boot_ms * 1_000_000, clock: ClockState::Synced };
+            for action in playout.step(now, Event::Tick) {
+                match action {
+                    Action::Play(begin) => drop(waiting.insert(begin.airing_id)),
+                    Action::Cut { airing_id, .. } => drop(waiting.remove(&airing_id)),
+                    Action::Write(writes) => unheard.extend(writes.into_iter().filter_map(|w| match w {
+                        Write::Append(Entry::Airing(a)) if !a.outcome.begun() => Some(a.airing_id),
+                        _ => None,
+                    })),
+                    _ => {}
+                }
+            }
+        };
+        for boot_ms in (0..89_000).step_by(500) {
+            step(boot_ms, 0);
+        }
+        for boot_ms in (89_000..95_000).step_by(100) {
+            step(boot_ms, step_ms);
+        }
+        let against: Vec<_> = waiting.intersection(&unheard).collect();
+        assert_eq!(against, Vec::<&String>::new(), "a step of {step_ms} ms");
+        assert!(step_ms < 1_000 || !unheard.is_empty(), "a step of {step_ms} ms");
+    }
+}
+
 /// A box that crashes a minute before a session, with its plan fixed and nothing of it settled yet.
 #[test]
 fn a_session_that_was_planned_before_a_crash_is_not_planned_again() {

@@ -792,8 +792,12 @@ impl Playout {
         for decision in out {
             match decision {
                 Decision::Write(write) => {
-                    if let Write::Close { airing_id } = &write {
-                        self.armed.remove(airing_id);
+                    if let Write::Close { airing_id } = &write
+                        && self.armed.remove(airing_id).is_some()
+                    {
+                        // Its outcome is settled before it sounded, as after a step of the clock: what waits at the
+                        // speaker would sound against its row.
+                        doing.push(Action::Cut { airing_id: airing_id.clone(), at: wall });
                     }
                     writes.push(write);
                 }
