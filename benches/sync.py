@@ -74,12 +74,12 @@ class Province:
 class Station:
     """A box and its daemon."""
 
-    def __init__(self, loaxa, folder, url, key):
+    def __init__(self, loaxa, folder, url, key, poll="24h"):
         self.loaxa, self.folder = loaxa, folder
         folder.mkdir()
         (folder / "station.toml").write_text(
             f'[station]\nid = "xa-do"\nname = "Đài đo"\ndevice_id = "do-01"\n[state]\ndir = "{folder}/state"\n'
-            f'[[source]]\nid = "tinh"\norigin = "tinh"\nurl = "{url}"\npublic_keys = ["{key}"]\npoll = "24h"\n'
+            f'[[source]]\nid = "tinh"\norigin = "tinh"\nurl = "{url}"\npublic_keys = ["{key}"]\npoll = "{poll}"\n'
             f'[output]\ndevice = "null"\n[time]\ntrust = "always"\n')
         self.env = dict(os.environ, LOAXA_TRIAL="1", LOAXA_CONFIG=str(folder / "station.toml"), LANG="C.UTF-8")
 
@@ -273,22 +273,27 @@ def bad_line(loaxa, folder, size):
 def idle_poll(loaxa, folder, polls=20):
     province = Province(loaxa, folder / "idle", 1, 200_000)
     server = Files(province.out)
-    station = Station(loaxa, folder / "quiet", server.url, province.key)
+    station = Station(loaxa, folder / "quiet", server.url, province.key, "1s")
     station.start()
-    station.sync()
+    # The list is there, and the look at the log that follows a start is over. What a person asks for is a row of the
+    # log: the polls are the station's own.
+    while not (station.serial() and station.status()["log"].get("looked_over_at")):
+        time.sleep(1)
     time.sleep(5)
-    subprocess.run([loaxa, "sync"], env=station.env, capture_output=True)
     with server.lock:
         server.asked = server.came = server.went = 0
     before = station.field("io", "write_bytes")
-    for _ in range(polls):
-        subprocess.run([loaxa, "sync"], env=station.env, capture_output=True, check=True)
+    began = time.monotonic()
+    while server.asked < polls:
+        time.sleep(0.05)
     written = station.field("io", "write_bytes") - before
+    polls = server.asked
+    print(f"{polls} polls in {time.monotonic() - began:.0f} s")
     station.stop()
-    print(f"idle poll: {server.asked / polls:.1f} requests, {server.came // polls} bytes asked, "
+    print(f"idle poll: {server.came // polls} bytes asked, "
           f"{server.went // polls} answered, {written} written by {polls} of them")
     server.shutdown()
-    return {"requests": server.asked / polls, "came": server.came // polls, "went": server.went // polls,
+    return {"came": server.came // polls, "went": server.went // polls,
             "written": written}
 
 
@@ -309,8 +314,7 @@ def main():
     if told.json:
         Path(told.json).write_text(json.dumps(found, indent=2) + "\n")
     fine = (found["transfer"]["ratio"] >= 0.8 and found["transfer"]["memory_mb"] < 20
-            and found["line"]["ratio"] <= 1.15 and found["poll"]["requests"] == 1
-            and max(found["poll"]["came"], found["poll"]["went"]) < 1024 and found["poll"]["written"] == 0)
+            and found["line"]["ratio"] <= 1.15 and max(found["poll"]["came"], found["poll"]["went"]) < 1024 and found["poll"]["written"] == 0)
     sys.exit(0 if fine else "a bound is passed")
 
 

@@ -115,8 +115,10 @@ fn a_poll_with_nothing_new_costs_one_small_question() {
     station.configure("null", &province.source(&server, "poll = \"1s\"\n"));
     station.start();
     assert!(station.wait(Duration::from_secs(15), |s| serial(s) == Some(1)), "{}", station.log());
-    // The first rows and the write-ahead log's first pages are over.
-    std::thread::sleep(Duration::from_secs(4));
+    // The first rows are written, and the look at the log that follows a start is over.
+    let looked_over = |s: &Station| s.status().is_some_and(|s| s["log"]["looked_over_at"].is_string());
+    assert!(station.wait(Duration::from_secs(60), looked_over), "{}", station.log());
+    std::thread::sleep(Duration::from_secs(2));
     server.forget_requests();
     let (files, bytes) = (state_of(&station.path("state")), written(&station));
     const POLLS: u64 = 5;

@@ -32,6 +32,9 @@ const config = join(folder, "station.toml");
 const environment = { ...process.env, LOAXA_TRIAL: "1", LOAXA_CONFIG: config };
 const loaxa = (...words) => execFileSync(program, words, { encoding: "utf8", env: environment, cwd: folder });
 const day = (ahead) => new Date(Date.now() + (7 * 60 + ahead * 1440) * 60_000).toISOString().slice(0, 10);
+// A relay window that still begins today: the page shows one day.
+const minutesLeft = 1439 - Math.floor((Date.now() / 60_000 + 7 * 60) % 1440);
+const relayAhead = Math.max(1, Math.min(240, minutesLeft - 1));
 const minute = (ahead) => {
   const at = new Date(Date.now() + (7 * 60 + ahead) * 60_000);
   return at.toISOString().slice(11, 16);
@@ -140,8 +143,8 @@ items = ["tin", { offers = "priority" }]
 id = "tiep-song"
 name = "Tiếp sóng Đài tỉnh"
 kind = "relay"
-at = "${minute(240)}"
-length = "15m"
+at = "${minute(relayAhead)}"
+length = "10m"
 `);
 loaxa("import", "out");
 const daemon = spawn(program, ["run"], { env: environment, cwd: folder, stdio: "ignore" });
