@@ -743,8 +743,16 @@ impl Playout {
                     if how == EndedHow::DeviceLost {
                         stage.conditions.device_ok = false;
                     }
+                    // A loop that woke late hears of the end in the very step that deals with the beginning: that
+                    // one is still to be carried out, and must find it armed, or it would be played again.
+                    let begins = out.iter().any(|d| matches!(d, Decision::Begin(b) if b.airing_id == airing_id));
+                    if begins && let Some((wall_ns, error_ns)) = self.armed.get(&airing_id).and_then(|a| a.began) {
+                        stage.began(&airing_id, wall_ns, error_ns);
+                    }
                     stage.ended(&airing_id, Wall(wall_ns.div_euclid(1_000_000)), played_ms, fault, &light, out);
-                    self.armed.remove(&airing_id);
+                    if !begins {
+                        self.armed.remove(&airing_id);
+                    }
                 }
                 Report::Refused { airing_id, reason } => {
                     stage.refused(&airing_id, reason, &light, out);
