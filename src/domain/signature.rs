@@ -608,16 +608,17 @@ pub fn spare(list: &List) -> Vec<Wanted> {
 /// Puts those of clips first that air soonest: `soonest` are ids of the list in that order. Emergencies stay before
 /// all others; the rest stays as it was.
 pub fn soonest_first(list: &List, soonest: &[Arc<str>], wanted: &mut [Wanted]) {
-    let place: std::collections::HashMap<&str, usize> = soonest.iter().enumerate().map(|(n, id)| (&**id, n)).collect();
+    let mut place: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    for id in list.emergencies.iter().map(|e| &*e.clip.id).chain(soonest.iter().map(|id| &**id)) {
+        let next = place.len();
+        place.entry(id).or_insert(next);
+    }
     let mut rank: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
     for clip in &list.clips {
         let (Some(sha256), Some(at)) = (clip.sha256.as_deref(), place.get(&*clip.id)) else { continue };
         rank.entry(sha256).and_modify(|known| *known = (*at).min(*known)).or_insert(*at);
     }
-    let urgent: std::collections::HashSet<&str> = list.emergencies.iter().map(|e| &*e.clip.id).collect();
-    let urgent: std::collections::HashSet<&str> =
-        list.clips.iter().filter(|c| urgent.contains(&*c.id)).filter_map(|c| c.sha256.as_deref()).collect();
-    wanted.sort_by_key(|w| (!urgent.contains(&*w.sha256), rank.get(&*w.sha256).copied().unwrap_or(usize::MAX)));
+    wanted.sort_by_key(|w| rank.get(&*w.sha256).copied().unwrap_or(usize::MAX));
 }
 
 fn unique<'a>(clips: impl Iterator<Item = &'a Clip>) -> Vec<Wanted> {
