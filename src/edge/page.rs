@@ -4,6 +4,7 @@
 //! Reading needs no login; whatever changes something does ([`door`]). A request for an unknown host name is answered
 //! 421, a change that another site sent 403.
 
+mod body;
 pub mod door;
 mod sheets;
 pub mod view;
@@ -11,18 +12,15 @@ pub mod view;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, Bytes};
 use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use chrono::NaiveDate;
-use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -37,6 +35,7 @@ use crate::domain::config::Language;
 use crate::domain::report::{CsvSheet, Format, RowFilter};
 use crate::domain::text::Text;
 use crate::domain::time::{Clock, Wall, next_day};
+use crate::edge::page::body::{Piece, Pipe, Sending, one_range};
 use crate::edge::page::door::{Door, Try};
 use crate::edge::page::sheets::{LogAsked, Parts, Sheet, standard_days};
 use crate::edge::page::view::{Disk, Knock, Office, Order, Past, Plan, Rows, View};
@@ -881,97 +880,6 @@ fn lines_of(office: &dyn Office, filter: &RowFilter, mut out: Sending) -> io::Re
     out.flush()
 }
 
-/// One range of a file, as first byte and end; none when it is to be sent whole.
-fn one_range(text: &str, total: u64) -> Option<(u64, u64)> {
-    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
-    let (from, to) = match (first.parse::<u64>().ok(), last.parse::<u64>().ok()) {
-        (Some(from), Some(last)) => (from, last.saturating_add(1).min(total)),
-        (Some(from), None) if last.is_empty() => (from, total),
-        (None, Some(count)) if first.is_empty() => (total.saturating_sub(count), total),
-        _ => return None,
-    };
-    (from < to).then_some((from, to))
-}
-
-/// Bytes that another thread or task hands over.
-struct Pipe(mpsc::Receiver<Bytes>);
-
-impl HttpBody for Pipe {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|bytes| bytes.map(|b| Ok(Frame::data(b))))
-    }
-}
-
-/// A part of a file, read a block at a time; a slow disk holds up this page and nothing else.
-struct Piece {
-    file: File,
-    left: u64,
-}
-
-impl HttpBody for Piece {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        let mut block = vec![0; self.left.min(32 * 1024) as usize];
-        Poll::Ready(Some(match self.file.read(&mut block) {
-            Ok(0) => {
-                self.left = 0;
-                Err(io::ErrorKind::UnexpectedEof.into())
-            }
-            Ok(n) => {
-                block.truncate(n);
-                self.left -= n as u64;
-                Ok(Frame::data(block.into()))
-            }
-            Err(error) => Err(error),
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
-    }
-}
-
-/// Writes into a [`Pipe`] from a thread that may wait, but not for ever.
-struct Sending {
-    tx: mpsc::Sender<Bytes>,
-    handle: tokio::runtime::Handle,
-    block: Vec<u8>,
-}
-
-impl Write for Sending {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.block.extend_from_slice(bytes);
-        if self.block.len() >= 32 * 1024 {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        let block = Bytes::from(std::mem::take(&mut self.block));
-        match self.handle.block_on(async { timeout(STALLED, self.tx.send(block)).await }) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -982,15 +890,6 @@ mod tests {
         assert_eq!(host_name("[::1]:8080"), "[::1]");
         assert_eq!(host_name("[::1]"), "[::1]");
         assert_eq!(host_name("dai.example.vn"), "dai.example.vn");
-    }
-
-    #[test]
-    fn ranges_stay_within_the_file() {
-        assert_eq!(one_range("bytes=0-", 10), Some((0, 10)));
-        assert_eq!(one_range("bytes=3-5", 10), Some((3, 6)));
-        assert_eq!(one_range("bytes=-4", 10), Some((6, 10)));
-        assert_eq!(one_range("bytes=20-", 10), None);
-        assert_eq!(one_range("items=0-1", 10), None);
     }
 
     #[test]
