@@ -1384,6 +1384,30 @@ sentences! {
     ClipBroken { path: String, why: String } =>
         "tệp âm thanh \"{path}\" bị hỏng: {why}\nchép hoặc xuất lại tệp từ bản gốc",
         "the audio file \"{path}\" is broken: {why}\ncopy or export it again from the original";
+    /// A clip without a sound in it.
+    ClipNoSound { path: String } =>
+        "tệp âm thanh \"{path}\" không có tiếng nào: tệp rỗng hoặc bị hỏng\nchép hoặc xuất lại tệp từ bản gốc",
+        "there is no sound in the audio file \"{path}\": it is empty or broken\ncopy or export it again from the original";
+    /// A clip that breaks off.
+    ClipEndMissing { path: String } =>
+        "tệp âm thanh \"{path}\" bị cụt: thiếu phần cuối\nchép hoặc xuất lại tệp từ bản gốc",
+        "the audio file \"{path}\" breaks off: its end is missing\ncopy or export it again from the original";
+    /// A clip with holes.
+    ClipPartsBad { path: String } =>
+        "tệp âm thanh \"{path}\" bị hỏng: có đoạn không giải mã được\nchép hoặc xuất lại tệp từ bản gốc",
+        "the audio file \"{path}\" is broken: parts of it do not decode\ncopy or export it again from the original";
+    /// A clip pieced together from others.
+    ClipChangesInside { path: String } =>
+        "tệp âm thanh \"{path}\" đổi tần số lấy mẫu hoặc số kênh ở giữa tệp\nxuất lại tệp từ bản gốc",
+        "the sample rate or the channels of the audio file \"{path}\" change inside it\nexport it again from the original";
+    /// A clip that is no end of work.
+    ClipTooSlow { path: String } =>
+        "tệp âm thanh \"{path}\" giải mã quá lâu\nxuất lại tệp từ bản gốc, thành mp3 chẳng hạn",
+        "the audio file \"{path}\" takes too long to decode\nexport it again from the original, as mp3 for example";
+    /// The process that decoded it did not come to its end.
+    ClipDecoderDied { path: String, how: String } =>
+        "tệp âm thanh \"{path}\" làm tiến trình giải mã dừng giữa chừng ({how})\nchép hoặc xuất lại tệp từ bản gốc",
+        "the process that decoded the audio file \"{path}\" broke off ({how})\ncopy or export it again from the original";
     /// The decoding process could not be shut in.
     ClipNoFence { why: String } =>
         "không giải mã tệp nhận về: hệ điều hành không cho cách ly tiến trình giải mã ({why})\ndùng nhân Linux có seccomp, như Debian 12 trở lên",

@@ -46,6 +46,26 @@ const ENDS_NS: i64 = 10_000_000_000;
 /// Packets in a row that cannot be decoded before the clip counts as broken.
 const DAMAGED_IN_A_ROW: u32 = 50;
 
+/// What is wrong with a clip that does not decode whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wrong {
+    /// There is no sound in it.
+    NoSound,
+    /// It ends before its own length.
+    EndMissing,
+    /// Parts of it do not decode.
+    Parts,
+    /// Its sample rate or channels change inside.
+    Changes,
+    /// Decoding takes longer than allowed.
+    TooSlow,
+    /// The process that decoded it ended so.
+    Died(String),
+    /// What the decoder says.
+    Said(String),
+}
+
 /// Why a clip cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -73,12 +93,12 @@ pub enum ClipError {
         format: String,
     },
     /// It decodes to nothing, or not whole.
-    #[error("{path} is broken: {why}")]
+    #[error("{path} is broken: {why:?}")]
     Broken {
         /// The file.
         path: String,
         /// What is wrong with it.
-        why: String,
+        why: Wrong,
     },
     /// More than two channels, or a sample rate outside 8 to 96 kHz.
     #[error("{path}: {channels} channels at {rate} Hz do not play")]
@@ -114,7 +134,15 @@ impl ClipError {
             ClipError::Unreadable { path, why } => Text::ClipUnreadable { path, why },
             ClipError::UnknownFormat { path, format } if format == "?" => Text::ClipUnknownFormat { path },
             ClipError::UnknownFormat { path, format } => Text::ClipOtherFormat { path, format },
-            ClipError::Broken { path, why } => Text::ClipBroken { path, why },
+            ClipError::Broken { path, why } => match why {
+                Wrong::NoSound => Text::ClipNoSound { path },
+                Wrong::EndMissing => Text::ClipEndMissing { path },
+                Wrong::Parts => Text::ClipPartsBad { path },
+                Wrong::Changes => Text::ClipChangesInside { path },
+                Wrong::TooSlow => Text::ClipTooSlow { path },
+                Wrong::Died(how) => Text::ClipDecoderDied { path, how },
+                Wrong::Said(why) => Text::ClipBroken { path, why },
+            },
             ClipError::Unplayable { path, channels, rate } => Text::ClipUnplayable { path, channels, rate },
             ClipError::NoFence { why } => Text::ClipNoFence { why },
             ClipError::TooLong { path, limit_ms } => Text::ClipTooLong { path, hours: limit_ms / 3_600_000 },
@@ -177,7 +205,7 @@ impl Decoder {
             }
         }
         if filled == 0 {
-            return Err(ClipError::Broken { path: name, why: "empty file".into() });
+            return Err(ClipError::Broken { path: name, why: Wrong::NoSound });
         }
         let other = |format: &str| ClipError::UnknownFormat { path: name.clone(), format: format.into() };
         if head.starts_with(b"#!AMR") {
@@ -200,7 +228,7 @@ impl Decoder {
             .map_err(|e| match e {
                 Symphonia::IoError(e) if e.kind() != ErrorKind::UnexpectedEof => unreadable(e),
                 Symphonia::IoError(_) | Symphonia::Unsupported(_) => other("?"),
-                e => ClipError::Broken { path: name.clone(), why: e.to_string() },
+                e => ClipError::Broken { path: name.clone(), why: Wrong::Said(e.to_string()) },
             })?;
         let track =
             reader.default_track(TrackType::Audio).ok_or_else(|| if is_mp4 { other("3GP/MP4") } else { other("?") })?;
@@ -212,7 +240,7 @@ impl Decoder {
             .map_err(|e| match e {
             Symphonia::Unsupported(_) if is_mp4 => other("3GP (AMR)"),
             Symphonia::Unsupported(_) => other("?"),
-            e => ClipError::Broken { path: name.clone(), why: e.to_string() },
+            e => ClipError::Broken { path: name.clone(), why: Wrong::Said(e.to_string()) },
         })?;
         let (id, time_base, total) = (track.id, track.time_base, track.num_frames);
         let mut decoder = Decoder {
@@ -238,7 +266,7 @@ impl Decoder {
             decoder.advance()?;
         }
         if decoder.spec.rate == 0 {
-            return Err(decoder.broken("no sound in it"));
+            return Err(decoder.broken(Wrong::NoSound));
         }
         if let Some(edit) = edit {
             let scale = |units: u64, per_second: u64| {
@@ -387,7 +415,7 @@ impl Decoder {
                 Err(Symphonia::IoError(e)) => {
                     return Err(ClipError::Unreadable { path: self.path.clone(), why: e.to_string() });
                 }
-                Err(e) => return Err(self.broken(&e.to_string())),
+                Err(e) => return Err(self.broken(Wrong::Said(e.to_string()))),
             }
         };
         self.packets += 1;
@@ -404,7 +432,7 @@ impl Decoder {
                     }
                     self.spec = Format { rate, channels: channels as u16 };
                 } else if rate != self.spec.rate {
-                    return Err(self.broken("the sample rate changes inside"));
+                    return Err(self.broken(Wrong::Changes));
                 }
                 let frames = decoded.frames();
                 decoded.copy_to_vec_interleaved(&mut self.scratch);
@@ -412,7 +440,7 @@ impl Decoder {
                     (have, want) if have == usize::from(want) => self.pending.extend_from_slice(&self.scratch),
                     (1, _) => self.pending.extend(self.scratch.iter().flat_map(|s| [*s, *s])),
                     (2, _) => self.pending.extend(self.scratch.chunks_exact(2).map(|s| (s[0] + s[1]) / 2.0)),
-                    _ => return Err(self.broken("the channels change inside")),
+                    _ => return Err(self.broken(Wrong::Changes)),
                 }
                 self.raw += frames as u64;
             }
@@ -420,7 +448,7 @@ impl Decoder {
                 self.damaged += 1;
                 self.damaged_in_a_row += 1;
                 if self.damaged_in_a_row > DAMAGED_IN_A_ROW {
-                    return Err(self.broken("does not decode"));
+                    return Err(self.broken(Wrong::Parts));
                 }
                 // Silence of the packet's length keeps what follows at its time.
                 if self.spec.rate != 0
@@ -434,7 +462,7 @@ impl Decoder {
                     self.raw += frames as u64;
                 }
             }
-            Err(e) => return Err(self.broken(&e.to_string())),
+            Err(e) => return Err(self.broken(Wrong::Said(e.to_string()))),
         }
         Ok(())
     }
@@ -459,8 +487,8 @@ impl Decoder {
         self.pending.drain(..drop as usize * channels);
     }
 
-    fn broken(&self, why: &str) -> ClipError {
-        ClipError::Broken { path: self.path.clone(), why: why.to_owned() }
+    fn broken(&self, why: Wrong) -> ClipError {
+        ClipError::Broken { path: self.path.clone(), why }
     }
 }
 
@@ -628,7 +656,8 @@ pub struct Measured {
 pub fn measure(path: &Path) -> Result<Measured, ClipError> {
     let mut decoder = Decoder::open(path)?;
     let spec = decoder.spec();
-    let broken = |e: ebur128::Error| ClipError::Broken { path: path.display().to_string(), why: format!("{e:?}") };
+    let broken =
+        |e: ebur128::Error| ClipError::Broken { path: path.display().to_string(), why: Wrong::Said(format!("{e:?}")) };
     let mut meter = EbuR128::new(u32::from(spec.channels), spec.rate, Mode::I | Mode::TRUE_PEAK).map_err(broken)?;
     let limit = LONGEST_MS * u64::from(spec.rate) / 1000;
     let (mut frames, mut block) = (0u64, Vec::new());
@@ -645,13 +674,13 @@ pub fn measure(path: &Path) -> Result<Measured, ClipError> {
         meter.add_frames_f32(&block).map_err(broken)?;
     }
     if frames * 1000 < u64::from(spec.rate) {
-        return Err(decoder.broken("no sound in it"));
+        return Err(decoder.broken(Wrong::NoSound));
     }
     if decoder.total_frames().is_some_and(|total| frames < total - total / 50) {
-        return Err(decoder.broken("the end is missing"));
+        return Err(decoder.broken(Wrong::EndMissing));
     }
     if decoder.damaged > 2 + decoder.packets / 100 {
-        return Err(decoder.broken("parts do not decode"));
+        return Err(decoder.broken(Wrong::Parts));
     }
     let peak = (0..u32::from(spec.channels)).filter_map(|c| meter.true_peak(c).ok()).fold(0.0, f64::max);
     // A hundredth of a dB is more than anybody hears, and the same however it is written and read.
@@ -700,7 +729,7 @@ impl Default for Limits {
 /// daemon's loop.
 pub fn measure_in_child(program: &Path, path: &Path, limits: Limits, clock: &dyn Clock) -> Result<Measured, ClipError> {
     let name = path.display().to_string();
-    let broken = |why: String| ClipError::Broken { path: name.clone(), why };
+    let broken = |why| ClipError::Broken { path: name.clone(), why };
     if !path.exists() {
         return Err(ClipError::Missing { path: name });
     }
@@ -723,12 +752,12 @@ pub fn measure_in_child(program: &Path, path: &Path, limits: Limits, clock: &dyn
     let (Some(line), Some(status)) = (line, status) else {
         let _ = child.kill();
         let _ = child.wait();
-        return Err(broken("takes too long to decode".into()));
+        return Err(broken(Wrong::TooSlow));
     };
     match serde_json::from_str(&line) {
         Ok(Verdict::Measured(measured)) if status.success() => Ok(measured),
         Ok(Verdict::Refused(why)) if status.success() => Err(why),
-        _ => Err(broken(format!("decoding failed ({status})"))),
+        _ => Err(broken(Wrong::Died(status.to_string()))),
     }
 }
 
