@@ -31,14 +31,14 @@ const folder = mkdtempSync(join(tmpdir(), "loaxa-browser-"));
 const config = join(folder, "station.toml");
 const environment = { ...process.env, LOAXA_TRIAL: "1", LOAXA_CONFIG: config };
 const loaxa = (...words) => execFileSync(program, words, { encoding: "utf8", env: environment, cwd: folder });
-const day = (ahead) => new Date(Date.now() + (7 * 60 + ahead * 1440) * 60_000).toISOString().slice(0, 10);
-// A relay window that still begins today: the page shows one day.
-const minutesLeft = 1439 - Math.floor((Date.now() / 60_000 + 7 * 60) % 1440);
-const relayAhead = Math.max(1, Math.min(240, minutesLeft - 1));
-const minute = (ahead) => {
-  const at = new Date(Date.now() + (7 * 60 + ahead) * 60_000);
-  return at.toISOString().slice(11, 16);
-};
+// The station stands where it is past nine in the morning now: the page shows one day, and what is due in two hours,
+// four and six is to be of that day at whatever hour the check runs.
+const ahead = ((9 - new Date().getUTCHours() + 36) % 24) - 12;
+const timezone = `Etc/GMT${ahead > 0 ? "-" : "+"}${Math.abs(ahead)}`; // POSIX counts westward
+const offset = `${ahead < 0 ? "-" : "+"}${String(Math.abs(ahead)).padStart(2, "0")}:00`;
+const local = (minutes) => new Date(Date.now() + (ahead * 60 + minutes) * 60_000).toISOString();
+const day = (days) => local(days * 1440).slice(0, 10);
+const minute = (minutes) => local(minutes).slice(11, 16);
 mkdirSync(join(folder, "clips"));
 mkdirSync(join(folder, "province"));
 writeFileSync(join(folder, "clips", "tin.wav"), wav(40));
@@ -95,8 +95,8 @@ approved_at = "2022-09-30"
 [[emergencies]]
 id = "bao-so-4"
 clip = "bao"
-from = "${day(2)}T17:06:00+07:00"
-until = "${day(2)}T20:00:00+07:00"
+from = "${day(2)}T17:06:00${offset}"
+until = "${day(2)}T20:00:00${offset}"
 repeat = 3
 every = "10m"
 `);
@@ -107,6 +107,7 @@ const key = execFileSync("grep", ["-o", "RW.*", join(folder, "tinh.pub")], { enc
 writeFileSync(config, `[station]
 id = "xa-thu"
 name = "Đài Truyền thanh xã Thử"
+timezone = "${timezone}"
 [state]
 dir = "state"
 [[source]]
@@ -143,7 +144,7 @@ items = ["tin", { offers = "priority" }]
 id = "tiep-song"
 name = "Tiếp sóng Đài tỉnh"
 kind = "relay"
-at = "${minute(relayAhead)}"
+at = "${minute(240)}"
 length = "10m"
 `);
 loaxa("import", "out");
