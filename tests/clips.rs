@@ -213,6 +213,7 @@ fn a_recording_runs_in_real_time_and_holds_at_any_moment() {
     let clip = Clip::make(dir.path(), 9, 1_500, 44_100, 1, "flac");
     let file = dir.path().join("rec.wav");
     let play = |name: &str, offset_ms: i64| Play {
+        arming: u64::from(name.as_bytes()[0]),
         airing: name.into(),
         file: clip.file.clone(),
         sha256: None,

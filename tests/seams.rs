@@ -3,7 +3,7 @@
 //! Between the second at which an item should have ended and the speaker's word that it did, the next one stays armed:
 //! a sound card's clock is never the wall's, and a busy machine reports late.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use loaxa::domain::airing::{Entry, Write};
@@ -45,8 +45,8 @@ fn an_armed_seam_stays_armed_while_the_item_before_it_is_not_reported_over() {
         let mut step = |at: Wall, event: Event| {
             for action in playout.step(now(at), event) {
                 match action {
-                    Action::Play(begin) => plays.push(begin.airing_id),
-                    Action::Cut { airing_id, .. } => cuts.push(airing_id),
+                    Action::Play { arming, begin } => plays.push((arming, begin.airing_id)),
+                    Action::Cut { arming, .. } => cuts.push(arming),
                     _ => {}
                 }
             }
@@ -60,7 +60,8 @@ fn an_armed_seam_stays_armed_while_the_item_before_it_is_not_reported_over() {
                 step(at, Event::Tick);
                 at = at + 500;
             }
-            let report = Report::Began { airing_id: id(n), wall_ns: begins.0 * 1_000_000, error_ns: 0 };
+            let report =
+                Report::Began { airing_id: id(n), arming: n as u64, wall_ns: begins.0 * 1_000_000, error_ns: 0 };
             step(at.max(begins), Event::Speaker(report));
             while at < ends {
                 step(at, Event::Tick);
@@ -71,14 +72,15 @@ fn an_armed_seam_stays_armed_while_the_item_before_it_is_not_reported_over() {
             }
             let report = Report::Ended {
                 airing_id: id(n),
+                arming: n as u64,
                 wall_ns: (ends + late_ms).0 * 1_000_000,
                 played_ms: 1_500,
                 how: EndedHow::Whole,
             };
             step(ends + late_ms, Event::Speaker(report));
         }
-        assert_eq!(plays, [id(1), id(2), id(3)], "{late_ms} ms late");
-        assert_eq!(cuts, Vec::<String>::new(), "{late_ms} ms late");
+        assert_eq!(plays, [(1, id(1)), (2, id(2)), (3, id(3))], "{late_ms} ms late");
+        assert_eq!(cuts, Vec::<u64>::new(), "{late_ms} ms late");
     }
 }
 
@@ -98,14 +100,14 @@ fn what_a_clock_step_made_too_late_is_taken_back_from_the_speaker() {
     for step_ms in [700, 3_500, 20_000, 900_000] {
         let from = start + -90_000;
         let mut playout = Playout::new(programme.clone(), settings.clone(), None, from);
-        let (mut waiting, mut unheard) = (BTreeSet::new(), BTreeSet::new());
+        let (mut waiting, mut unheard) = (BTreeMap::new(), BTreeSet::new());
         let mut step = |boot_ms: i64, off_ms: i64| {
             let wall = from + boot_ms + off_ms;
             let now = Now { wall_ns: wall.0 * 1_000_000, boot_ns: boot_ms * 1_000_000, clock: ClockState::Synced };
             for action in playout.step(now, Event::Tick) {
                 match action {
-                    Action::Play(begin) => drop(waiting.insert(begin.airing_id)),
-                    Action::Cut { airing_id, .. } => drop(waiting.remove(&airing_id)),
+                    Action::Play { arming, begin } => drop(waiting.insert(arming, begin.airing_id)),
+                    Action::Cut { arming, .. } => drop(waiting.remove(&arming)),
                     Action::Write(writes) => unheard.extend(writes.into_iter().filter_map(|w| match w {
                         Write::Append(Entry::Airing(a)) if !a.outcome.begun() => Some(a.airing_id),
                         _ => None,
@@ -120,7 +122,7 @@ fn what_a_clock_step_made_too_late_is_taken_back_from_the_speaker() {
         for boot_ms in (89_000..95_000).step_by(100) {
             step(boot_ms, step_ms);
         }
-        let against: Vec<_> = waiting.intersection(&unheard).collect();
+        let against: Vec<_> = waiting.values().filter(|id| unheard.contains(*id)).collect();
         assert_eq!(against, Vec::<&String>::new(), "a step of {step_ms} ms");
         assert!(step_ms < 1_000 || !unheard.is_empty(), "a step of {step_ms} ms");
     }
@@ -162,7 +164,7 @@ fn a_session_that_was_planned_before_a_crash_is_not_planned_again() {
     while at < start + 10_000 {
         for action in second.step(now(at), Event::Tick) {
             match action {
-                Action::Play(begin) => plays.push(begin.airing_id),
+                Action::Play { begin, .. } => plays.push(begin.airing_id),
                 Action::Write(writes) => {
                     sessions += writes.iter().filter(|w| matches!(w, Write::Append(Entry::Session(_)))).count();
                 }

@@ -81,8 +81,14 @@ fn wall_of(boot: i64) -> i64 {
     MachineClock::plain().now().wall_ns_of(boot)
 }
 
+/// Every name is played once.
+fn number(name: &str) -> u64 {
+    name.bytes().fold(0u64, |n, byte| n.wrapping_mul(257).wrapping_add(u64::from(byte)))
+}
+
 fn play(name: &str, clip: &Clip, at: i64) -> Play {
     Play {
+        arming: number(name),
         airing: name.into(),
         file: clip.file.clone(),
         sha256: Some(clip.sha256()),
@@ -317,7 +323,7 @@ fn a_device_that_vanishes_and_returns() {
         // What falls due while it is away is refused in time, and nothing hangs.
         let missed = format!("{way}-missed");
         under.speaker.play(play(&missed, &short, boot_ns() + 300 * MS));
-        under.wait(3, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Late } if *airing == missed));
+        under.wait(3, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Late, .. } if *airing == missed));
         assert_eq!(under.count(|e| matches!(e, SpeakerEvent::DeviceLost { .. })), lost_before + 1, "{way}: said once");
         drop(recorder);
         back(&mut rig);
@@ -380,7 +386,7 @@ fn taking_over_cutting_and_quiet_hours_end_with_a_fade_in_time() {
     // A cut at once: silent within half a second of asking.
     std::thread::sleep(Duration::from_millis(700));
     let asked = boot_ns();
-    under.speaker.cut("b", None);
+    under.speaker.cut(number("b"), None);
     let (_, _, how) = under.ended(3, "b");
     assert_eq!(how, How::Cut);
     // A cut at an instant.
@@ -389,7 +395,7 @@ fn taking_over_cutting_and_quiet_hours_end_with_a_fade_in_time() {
     let end_c = at_c + 1_234 * MS;
     under.speaker.play(play("c", &c, at_c));
     under.wait(4, |e| matches!(e, SpeakerEvent::Began { airing, .. } if airing == "c"));
-    under.speaker.cut("c", Some(end_c));
+    under.speaker.cut(number("c"), Some(end_c));
     let (played, _, how) = under.ended(4, "c");
     assert!(how == How::Cut && (played - 1_234).abs() <= 5, "{played}");
     // Quiet hours come while it plays; another would begin inside them, an emergency may.
@@ -403,7 +409,7 @@ fn taking_over_cutting_and_quiet_hours_end_with_a_fade_in_time() {
     under.speaker.play(Play { passes_quiet: true, ..play("e", &e, quiet + 1_800 * MS) });
     let (played, _, how) = under.ended(5, "d");
     assert!(how == How::Quiet && (played - 1_111).abs() <= 5, "{played}");
-    under.wait(4, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Quiet } if airing == "late"));
+    under.wait(4, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Quiet, .. } if airing == "late"));
     assert_eq!(under.ended(5, "e").2, How::Whole);
     let recording = recorder.stop();
 
@@ -430,17 +436,17 @@ fn a_file_that_is_not_what_was_planned_does_not_sound() {
     let mut under = Under::test(alsa());
     let at = boot_ns() + 1_000 * MS;
     under.speaker.play(Play { sha256: Some([7; 32]), ..play("changed", &clip, at) });
-    under.wait(2, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Bad(_) } if airing == "changed"));
+    under.wait(2, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Bad(_), .. } if airing == "changed"));
     let gone = dir.path().join("gone.mp3");
     under.speaker.play(Play { file: gone, ..play("missing", &clip, at) });
-    under.wait(2, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Missing } if airing == "missing"));
+    under.wait(2, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Missing, .. } if airing == "missing"));
     let text = dir.path().join("text.mp3");
     std::fs::write(&text, "Kính mời bà con nghe chương trình".repeat(50)).unwrap();
     under.speaker.play(Play { file: text, sha256: None, ..play("text", &clip, at) });
-    under.wait(2, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Bad(_) } if airing == "text"));
-    under.speaker.play(play("withdrawn", &clip, boot_ns() + 60_000 * MS));
-    under.speaker.cut("withdrawn", None);
-    under.wait(2, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Cut } if airing == "withdrawn"));
+    under.wait(2, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Bad(_), .. } if airing == "text"));
+    under.speaker.play(play("taken", &clip, boot_ns() + 60_000 * MS));
+    under.speaker.cut(number("taken"), None);
+    under.wait(2, |e| matches!(e, SpeakerEvent::Refused { airing, why: Refusal::Cut, .. } if airing == "taken"));
 }
 
 #[test]

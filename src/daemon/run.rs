@@ -453,14 +453,15 @@ impl Daemon {
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::Write(writes) => self.write(writes),
-            Action::Play(begin) => {
+            Action::Play { arming, begin } => {
                 let now = self.clock.now();
                 let Some(file) = self.file_of(&begin.clip) else {
-                    let refused = SpeakerEvent::Refused { airing: begin.airing_id, why: Refusal::Missing };
+                    let refused = SpeakerEvent::Refused { airing: begin.airing_id, arming, why: Refusal::Missing };
                     let _ = self.tx.send(Message::Speaker(refused));
                     return;
                 };
                 self.speaker.play(Play {
+                    arming,
                     airing: begin.airing_id.clone(),
                     file,
                     sha256: begin.clip.sha256.as_deref().and_then(unhex32),
@@ -475,19 +476,19 @@ impl Daemon {
                     format: self.formats.get(&begin.session).copied(),
                 });
             }
-            Action::Retime { airing_id, at } => {
+            Action::Retime { arming, at } => {
                 let now = self.clock.now();
-                self.speaker.retime(&airing_id, now.boot_ns_of(at));
+                self.speaker.retime(arming, now.boot_ns_of(at));
             }
             Action::ClockStepped => self.set_gate(),
-            Action::Bound { airing_id, passes_quiet, end_by } => {
+            Action::Bound { arming, passes_quiet, end_by } => {
                 let now = self.clock.now();
-                self.speaker.bound(&airing_id, passes_quiet, end_by.map(|t| now.boot_ns_of(t)));
+                self.speaker.bound(arming, passes_quiet, end_by.map(|t| now.boot_ns_of(t)));
             }
-            Action::Cut { airing_id, at } => {
+            Action::Cut { arming, at } => {
                 let now = self.clock.now();
                 let end = (at > now.wall()).then(|| now.boot_ns_of(at));
-                self.speaker.cut(&airing_id, end);
+                self.speaker.cut(arming, end);
             }
             Action::Amplifier(on) => {
                 let argv = if on { &self.config.output.on_start } else { &self.config.output.on_stop };

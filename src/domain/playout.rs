@@ -71,13 +71,16 @@ pub enum EndedHow {
     Broken,
 }
 
-/// What the speaker reports, in wall time.
+/// What the speaker reports, in wall time. `arming` is the number [`Action::Play`] gave: what is said of an arming that
+/// was taken back does not concern the next of the same airing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
     /// First sample.
     Began {
         /// The airing.
         airing_id: String,
+        /// Which arming of it.
+        arming: u64,
         /// When, nanoseconds of wall time.
         wall_ns: i64,
         /// Against the instant aimed at, nanoseconds, positive late.
@@ -87,6 +90,8 @@ pub enum Report {
     Progress {
         /// The airing.
         airing_id: String,
+        /// Which arming of it.
+        arming: u64,
         /// Accepted, milliseconds.
         played_ms: i64,
     },
@@ -94,6 +99,8 @@ pub enum Report {
     Ended {
         /// The airing.
         airing_id: String,
+        /// Which arming of it.
+        arming: u64,
         /// When, nanoseconds of wall time.
         wall_ns: i64,
         /// Accepted, milliseconds.
@@ -105,6 +112,8 @@ pub enum Report {
     Refused {
         /// The airing.
         airing_id: String,
+        /// Which arming of it.
+        arming: u64,
         /// Why: `clip_missing`, `clip_bad` or `late`.
         reason: Reason,
     },
@@ -127,6 +136,24 @@ impl Report {
             }
             Report::Ended { wall_ns, .. } => Some(ceil(*wall_ns)),
             _ => None,
+        }
+    }
+
+    /// The same moment by a clock that was stepped since.
+    fn clock_stepped(&mut self, step_ms: i64) {
+        if let Report::Began { wall_ns, .. } | Report::Ended { wall_ns, .. } = self {
+            *wall_ns += step_ms * 1_000_000;
+        }
+    }
+
+    /// The sound it is about.
+    fn arming(&self) -> Option<(&str, u64)> {
+        match self {
+            Report::Began { airing_id, arming, .. }
+            | Report::Progress { airing_id, arming, .. }
+            | Report::Ended { airing_id, arming, .. }
+            | Report::Refused { airing_id, arming, .. } => Some((airing_id, *arming)),
+            Report::DeviceLost | Report::DeviceBack => None,
         }
     }
 }
@@ -199,11 +226,16 @@ pub enum Action {
     /// Commit to the log, in one transaction.
     Write(Vec<Write>),
     /// Arm a sound.
-    Play(Begin),
+    Play {
+        /// Its number: no other has it while the program runs. Everything else said of the sound names it by this.
+        arming: u64,
+        /// The sound.
+        begin: Begin,
+    },
     /// An armed sound belongs at another boot time: the wall clock was stepped.
     Retime {
-        /// The airing.
-        airing_id: String,
+        /// Which.
+        arming: u64,
         /// The same wall time as before.
         at: Wall,
     },
@@ -211,8 +243,8 @@ pub enum Action {
     ClockStepped,
     /// Quiet hours, or who may pass them, have changed: for an armed or sounding airing this holds now.
     Bound {
-        /// The airing.
-        airing_id: String,
+        /// Which.
+        arming: u64,
         /// Whether it may pass quiet hours.
         passes_quiet: bool,
         /// The quiet edge at which it must have faded.
@@ -220,8 +252,8 @@ pub enum Action {
     },
     /// End a sound, or take back one that is armed.
     Cut {
-        /// The airing.
-        airing_id: String,
+        /// Which.
+        arming: u64,
         /// When its fade is over.
         at: Wall,
     },
@@ -268,6 +300,7 @@ pub struct Past {
 }
 
 struct Armed {
+    arming: u64,
     begin: Begin,
     /// The speaker has begun it before its instant was dealt with.
     began: Option<(i64, i64)>,
@@ -300,7 +333,11 @@ pub struct Playout {
     first_step: Option<Now>,
     last_step: Option<Now>,
     settled_past: bool,
+    /// What waits at the speaker for its instant.
     armed: HashMap<String, Armed>,
+    /// The arming of every airing that waits or sounds, until the speaker has said the last of it.
+    armings: HashMap<String, u64>,
+    last_arming: u64,
     held: Vec<Report>,
     amplifier: bool,
     noted_ms: i64,
@@ -340,6 +377,8 @@ impl Playout {
             last_step: None,
             settled_past: false,
             armed: HashMap::new(),
+            armings: HashMap::new(),
+            last_arming: 0,
             held: Vec::new(),
             amplifier: false,
             noted_ms: 0,
@@ -355,6 +394,11 @@ impl Playout {
     /// The stage, for showing.
     pub fn stage(&self) -> &Stage {
         &self.stage
+    }
+
+    /// Under which number an airing waits or sounds at the speaker.
+    pub fn arming_of(&self, airing_id: &str) -> Option<u64> {
+        self.armings.get(airing_id).copied()
     }
 
     /// Sessions that start up to here have had their plan fixed.
@@ -541,8 +585,9 @@ impl Playout {
     fn bound_anew(&mut self, now: Now, actions: &mut Vec<Action>) {
         let mut armed: Vec<&mut Begin> = self.armed.values_mut().map(|a| &mut a.begin).collect();
         let bounds = self.stage.bounds(&self.programme, &mut armed, now.wall());
-        let bound = |(airing_id, passes_quiet, end_by)| Action::Bound { airing_id, passes_quiet, end_by };
-        actions.extend(bounds.into_iter().map(bound));
+        actions.extend(bounds.into_iter().filter_map(|(airing_id, passes_quiet, end_by)| {
+            Some(Action::Bound { arming: self.arming_of(&airing_id)?, passes_quiet, end_by })
+        }));
     }
 
     /// Nothing planned may depend on moments that lie ahead only because the clock was wrong.
@@ -575,9 +620,9 @@ impl Playout {
         self.bound_anew(now, actions);
         self.fixed_until = self.fixed_until.min(now.wall());
         self.walk_from(self.fixed_until, now.wall());
-        self.held.clear();
+        self.held.iter_mut().for_each(|report| report.clock_stepped(step_ms));
         let armed = self.armed.values();
-        actions.extend(armed.map(|a| Action::Retime { airing_id: a.begin.airing_id.clone(), at: a.begin.at }));
+        actions.extend(armed.map(|a| Action::Retime { arming: a.arming, at: a.begin.at }));
         self.changed = true;
     }
 
@@ -712,11 +757,14 @@ impl Playout {
         self.held = held;
         ready.sort_by_key(|r| (r.not_before(), matches!(r, Report::Began { .. })));
         for report in ready {
+            if report.arming().is_some_and(|(airing_id, arming)| self.arming_of(airing_id) != Some(arming)) {
+                continue;
+            }
             let armed: Vec<String> = self.armed.keys().cloned().collect();
             let mut stage = std::mem::replace(&mut self.stage, Stage::new(wall));
             let light = self.light(now, &armed);
             match report {
-                Report::Began { airing_id, wall_ns, error_ns } => {
+                Report::Began { airing_id, wall_ns, error_ns, .. } => {
                     if stage.began(&airing_id, wall_ns, error_ns) {
                         out.push(Decision::Write(Write::Note { airing_id, played_ms: 0 }));
                         self.noted_ms = 0;
@@ -725,14 +773,14 @@ impl Playout {
                         armed.began = Some((wall_ns, error_ns));
                     }
                 }
-                Report::Progress { airing_id, played_ms } => {
+                Report::Progress { airing_id, played_ms, .. } => {
                     stage.progressed(&airing_id, played_ms);
                     if played_ms >= self.noted_ms + NOTE_EVERY_MS {
                         self.noted_ms = played_ms;
                         out.push(Decision::Write(Write::Note { airing_id, played_ms }));
                     }
                 }
-                Report::Ended { airing_id, wall_ns, played_ms, how } => {
+                Report::Ended { airing_id, wall_ns, played_ms, how, .. } => {
                     let fault = match how {
                         EndedHow::Whole | EndedHow::Cut => None,
                         EndedHow::TakenOver => Some(Reason::HardStart),
@@ -753,10 +801,12 @@ impl Playout {
                     if !begins {
                         self.armed.remove(&airing_id);
                     }
+                    self.armings.remove(&airing_id);
                 }
-                Report::Refused { airing_id, reason } => {
+                Report::Refused { airing_id, reason, .. } => {
                     stage.refused(&airing_id, reason, &light, out);
                     self.armed.remove(&airing_id);
+                    self.armings.remove(&airing_id);
                 }
                 Report::DeviceLost => stage.conditions.device_ok = false,
                 Report::DeviceBack => stage.conditions.device_ok = true,
@@ -801,11 +851,12 @@ impl Playout {
             match decision {
                 Decision::Write(write) => {
                     if let Write::Close { airing_id } = &write
-                        && self.armed.remove(airing_id).is_some()
+                        && let Some(armed) = self.armed.remove(airing_id)
                     {
                         // Its outcome is settled before it sounded, as after a step of the clock: what waits at the
                         // speaker would sound against its row.
-                        doing.push(Action::Cut { airing_id: airing_id.clone(), at: wall });
+                        self.armings.remove(airing_id);
+                        doing.push(Action::Cut { arming: armed.arming, at: wall });
                     }
                     writes.push(write);
                 }
@@ -821,11 +872,13 @@ impl Playout {
                         }
                         None => {
                             writes.push(intent(&begin, self.programme.zone));
-                            doing.push(Action::Play(begin));
+                            doing.push(Action::Play { arming: self.arm(&begin.airing_id), begin });
                         }
                     }
                 }
-                Decision::Cut { airing_id, at } => doing.push(Action::Cut { airing_id, at }),
+                Decision::Cut { airing_id, at } => {
+                    doing.extend(self.arming_of(&airing_id).map(|arming| Action::Cut { arming, at }));
+                }
                 Decision::RelayBegins { airing_id } => {
                     self.changed = true;
                     doing.push(Action::Relay { on: true, airing_id: Some(airing_id) });
@@ -841,8 +894,9 @@ impl Playout {
                     self.amplifier = false;
                 }
                 writes.push(intent(begin, self.programme.zone));
-                doing.push(Action::Play(begin.clone()));
-                self.armed.insert(begin.airing_id.clone(), Armed { begin: begin.clone(), began: None });
+                let (arming, begin) = (self.arm(&begin.airing_id), begin.clone());
+                doing.push(Action::Play { arming, begin: begin.clone() });
+                self.armed.insert(begin.airing_id.clone(), Armed { arming, begin, began: None });
             }
         }
         // What was armed and is no longer to come: a stop, an emergency, another list.
@@ -854,9 +908,10 @@ impl Playout {
             .map(|(id, _)| id.clone())
             .collect();
         for airing_id in stale {
-            self.armed.remove(&airing_id);
-            writes.push(Write::Close { airing_id: airing_id.clone() });
-            doing.push(Action::Cut { airing_id, at: wall });
+            let Some(armed) = self.armed.remove(&airing_id) else { continue };
+            self.armings.remove(&airing_id);
+            doing.push(Action::Cut { arming: armed.arming, at: wall });
+            writes.push(Write::Close { airing_id });
         }
         // A relay window has its own call to the hooks; our sound needs the amplifier only when it is ours.
         let sound_wanted = !self.armed.is_empty()
@@ -884,6 +939,17 @@ impl Playout {
         all.extend(actions);
         all.push(Action::WakeAt(self.wake_at(wall)));
         all
+    }
+
+    /// A number for what the speaker is to be given.
+    fn arm(&mut self, airing_id: &str) -> u64 {
+        if self.settings.ideal {
+            // An ideal speaker does not say the last of anything; it has one sound at a time.
+            self.armings.clear();
+        }
+        self.last_arming += 1;
+        self.armings.insert(airing_id.to_owned(), self.last_arming);
+        self.last_arming
     }
 
     fn is_voice(&self, airing_id: &str) -> bool {

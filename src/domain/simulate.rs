@@ -211,11 +211,13 @@ impl World {
             }
             Incident::DeviceLost => {
                 let voice = self.playout.as_ref().and_then(|p| p.stage().voice.clone());
+                let arming = voice.as_ref().and_then(|v| self.playout.as_ref()?.arming_of(&v.airing_id));
                 let now = self.now(truth);
                 self.step(truth, Event::Speaker(Report::DeviceLost));
-                if let Some(voice) = voice.filter(|v| !v.relays()) {
+                if let (Some(voice), Some(arming)) = (voice, arming) {
                     let ended = Report::Ended {
                         airing_id: voice.airing_id.clone(),
+                        arming,
                         wall_ns: now.wall_ns,
                         played_ms: now.wall() - voice.at,
                         how: EndedHow::DeviceLost,

@@ -42,7 +42,9 @@ const MS: i64 = 1_000_000;
 /// One clip to play.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Play {
-    /// Names it in every event.
+    /// Names it in every call that follows and in every event: no other clip has this number.
+    pub arming: u64,
+    /// The airing, named in every event as well. Two armings of one airing, the first taken back, are two clips.
     pub airing: String,
     /// The audio.
     pub file: PathBuf,
@@ -108,13 +110,17 @@ pub enum Refusal {
 pub enum SpeakerEvent {
     /// The clip is verified, opened and decoded far enough to begin.
     Ready {
-        /// Which.
+        /// Which airing.
         airing: String,
+        /// Which arming of it.
+        arming: u64,
     },
     /// Its first sample was given to the device, which sounds it at `at_boot_ns` (up to 0.3 s from now).
     Began {
-        /// Which.
+        /// Which airing.
         airing: String,
+        /// Which arming of it.
+        arming: u64,
         /// When the first sample sounds.
         at_boot_ns: i64,
         /// Against the instant asked for, positive late.
@@ -122,15 +128,19 @@ pub enum SpeakerEvent {
     },
     /// About once a second.
     Progress {
-        /// Which.
+        /// Which airing.
         airing: String,
+        /// Which arming of it.
+        arming: u64,
         /// Accepted by the device so far, milliseconds.
         played_ms: i64,
     },
     /// It is over, and the last sample has sounded.
     Ended {
-        /// Which.
+        /// Which airing.
         airing: String,
+        /// Which arming of it.
+        arming: u64,
         /// Accepted by the device, milliseconds, of this play alone.
         played_ms: i64,
         /// Length of the whole clip, milliseconds; 0 when the file does not tell and did not decode to its end.
@@ -142,8 +152,10 @@ pub enum SpeakerEvent {
     },
     /// It never began and never will.
     Refused {
-        /// Which.
+        /// Which airing.
         airing: String,
+        /// Which arming of it.
+        arming: u64,
         /// Why.
         why: Refusal,
     },
@@ -169,9 +181,9 @@ pub enum SpeakerEvent {
 
 enum Message {
     Play(Box<Play>),
-    Cut { airing: String, end_boot_ns: Option<i64> },
-    Retime { airing: String, at_boot_ns: i64 },
-    Bound { airing: String, passes_quiet: bool, end_by_boot_ns: Option<i64> },
+    Cut { arming: u64, end_boot_ns: Option<i64> },
+    Retime { arming: u64, at_boot_ns: i64 },
+    Bound { arming: u64, passes_quiet: bool, end_by_boot_ns: Option<i64> },
     Gate(Vec<(i64, i64)>),
     Device(Device),
     Want,
@@ -208,25 +220,25 @@ impl Speaker {
         Ok(Speaker { tx, thread: Some(thread) })
     }
 
-    /// Arms a clip. One with the same name that has not begun is replaced.
+    /// Arms a clip.
     pub fn play(&self, play: Play) {
         self.send(Message::Play(Box::new(play)));
     }
 
     /// Ends a clip so that its fade ends at `end_boot_ns`, or at once (silent within 0.35 s); one that has not begun
     /// is refused.
-    pub fn cut(&self, airing: &str, end_boot_ns: Option<i64>) {
-        self.send(Message::Cut { airing: airing.to_owned(), end_boot_ns });
+    pub fn cut(&self, arming: u64, end_boot_ns: Option<i64>) {
+        self.send(Message::Cut { arming, end_boot_ns });
     }
 
     /// Moves a clip that has not begun, with its limits: the wall clock was stepped.
-    pub fn retime(&self, airing: &str, at_boot_ns: i64) {
-        self.send(Message::Retime { airing: airing.to_owned(), at_boot_ns });
+    pub fn retime(&self, arming: u64, at_boot_ns: i64) {
+        self.send(Message::Retime { arming, at_boot_ns });
     }
 
     /// Gives a clip, armed or sounding, another right to pass quiet hours and another end.
-    pub fn bound(&self, airing: &str, passes_quiet: bool, end_by_boot_ns: Option<i64>) {
-        self.send(Message::Bound { airing: airing.to_owned(), passes_quiet, end_by_boot_ns });
+    pub fn bound(&self, arming: u64, passes_quiet: bool, end_by_boot_ns: Option<i64>) {
+        self.send(Message::Bound { arming, passes_quiet, end_by_boot_ns });
     }
 
     /// The quiet intervals `[from, to)` in boot time, nanoseconds; they replace all before.

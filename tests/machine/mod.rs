@@ -62,6 +62,7 @@ pub struct Build {
 }
 
 struct Voice {
+    /// What playout called this arming; the renderer knows it by the same number.
     number: u64,
     airing: String,
     level: Rc<Cell<f32>>,
@@ -83,7 +84,6 @@ pub struct Machine<'a> {
     level: Box<Level<'a>>,
     /// Every buffer: wall time of its first frame as the box sees it when the buffer is filled, and the samples.
     heard: Box<Heard<'a>>,
-    numbers: u64,
     /// Boot time, milliseconds.
     pub at: i64,
     /// Wall time less boot time, milliseconds.
@@ -123,7 +123,6 @@ impl<'a> Machine<'a> {
             voices: Vec::new(),
             level: Box::new(level),
             heard: Box::new(heard),
-            numbers: 0,
             at,
             offset: wall.0 - at,
             clock: ClockState::Synced,
@@ -187,9 +186,15 @@ impl<'a> Machine<'a> {
                 }
             }
         }
+        let settled = self.rows.len();
         let actions = self.playout.step(self.now(), event);
         for action in actions {
             self.carry_out(action);
+        }
+        for row in self.rows[settled..].iter().filter(|row| !row.outcome.begun()) {
+            // Whatever waits at the speaker for its instant will sound.
+            let waits = self.voices.iter().any(|v| v.airing == row.airing_id && !v.begun);
+            assert!(!waits, "{} is {:?} and waits at the speaker", row.airing_id, row.outcome);
         }
         for report in std::mem::take(&mut self.inbox) {
             self.step(Event::Speaker(report));
@@ -200,24 +205,25 @@ impl<'a> Machine<'a> {
         let now = self.now();
         match action {
             Action::Write(writes) => writes.into_iter().for_each(|w| self.write(w)),
-            Action::Play(begin) => self.play(begin),
-            Action::Retime { airing_id, at } => {
-                if let Some(v) = self.voices.iter().find(|v| v.airing == airing_id && !v.begun) {
+            Action::Play { arming, begin } => self.play(arming, begin),
+            Action::Retime { arming, at } => {
+                if let Some(v) = self.voices.iter().find(|v| v.number == arming && !v.begun) {
                     self.renderer.retime(v.number, now.boot_ns_of(at));
                 }
             }
             Action::ClockStepped => self.set_gate(),
-            Action::Bound { airing_id, passes_quiet, end_by } => {
-                if let Some(v) = self.voices.iter().find(|v| v.airing == airing_id) {
+            Action::Bound { arming, passes_quiet, end_by } => {
+                if let Some(v) = self.voices.iter().find(|v| v.number == arming) {
                     self.renderer.bound(v.number, passes_quiet, end_by.map(|t| now.boot_ns_of(t)));
                 }
             }
-            Action::Cut { airing_id, at } => {
+            Action::Cut { arming, at } => {
                 let end = (at > now.wall()).then(|| now.boot_ns_of(at));
-                let Some(i) = self.voices.iter().position(|v| v.airing == airing_id) else { return };
-                if self.renderer.cut(self.voices[i].number, end).is_some() {
-                    self.voices.remove(i);
-                    let ended = Report::Ended { airing_id, wall_ns: now.wall_ns, played_ms: 0, how: EndedHow::Cut };
+                let Some(i) = self.voices.iter().position(|v| v.number == arming) else { return };
+                if self.renderer.cut(arming, end).is_some() {
+                    let airing_id = self.voices.remove(i).airing;
+                    let ended =
+                        Report::Ended { airing_id, arming, wall_ns: now.wall_ns, played_ms: 0, how: EndedHow::Cut };
                     self.inbox.push(ended);
                 }
             }
@@ -231,20 +237,10 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn play(&mut self, begin: Begin) {
-        if self.voices.iter().any(|v| v.airing == begin.airing_id && v.begun) {
-            // As the speaker does: what sounds already is not armed again.
-            return;
-        }
-        self.numbers += 1;
-        let number = self.numbers;
+    fn play(&mut self, number: u64, begin: Begin) {
         let level = Rc::new(Cell::new((self.level)(&begin, &self.programme)));
         let left = self.frames(begin.clip.duration_ms.unwrap_or(0) - begin.offset_ms);
         let now = self.now();
-        if let Some(i) = self.voices.iter().position(|v| v.airing == begin.airing_id) {
-            self.renderer.cut(self.voices[i].number, None);
-            self.voices.remove(i);
-        }
         let placed = Placed {
             voice: number,
             at_boot_ns: now.boot_ns_of(begin.at),
@@ -302,13 +298,13 @@ impl<'a> Machine<'a> {
                 }
             };
             let Some(i) = self.voices.iter().position(|v| v.number == voice) else { continue };
-            let airing_id = self.voices[i].airing.clone();
+            let (airing_id, arming) = (self.voices[i].airing.clone(), voice);
             match report {
                 Rendered::Began { at_boot_ns, late_ns, .. } => {
                     self.voices[i].begun = true;
                     self.told_progress = at_boot_ns / MS;
                     let (wall_ns, error_ns) = (now.wall_ns_of(at_boot_ns), late_ns);
-                    self.inbox.push(Report::Began { airing_id, wall_ns, error_ns });
+                    self.inbox.push(Report::Began { airing_id, arming, wall_ns, error_ns });
                 }
                 Rendered::Ended { at_boot_ns, accepted, how, .. } => {
                     self.voices.remove(i);
@@ -321,7 +317,7 @@ impl<'a> Machine<'a> {
                     let (wall_ns, played_ms) = (now.wall_ns_of(at_boot_ns), self.ms(accepted));
                     // Told when the last sample has sounded.
                     let told = (at_boot_ns + MS - 1) / MS + self.build.report_ms;
-                    self.held.push((told, Report::Ended { airing_id, wall_ns, played_ms, how }));
+                    self.held.push((told, Report::Ended { airing_id, arming, wall_ns, played_ms, how }));
                 }
                 Rendered::Refused { why, .. } => {
                     self.voices.remove(i);
@@ -329,7 +325,7 @@ impl<'a> Machine<'a> {
                         NotBegun::Late => Reason::Late,
                         NotBegun::Quiet => Reason::QuietHours,
                     };
-                    self.inbox.push(Report::Refused { airing_id, reason });
+                    self.inbox.push(Report::Refused { airing_id, arming, reason });
                 }
             }
         }
@@ -338,8 +334,8 @@ impl<'a> Machine<'a> {
             && let Some(voice) = self.voices.iter().find(|v| v.number == number)
         {
             self.told_progress = self.at;
-            let airing_id = voice.airing.clone();
-            self.inbox.push(Report::Progress { airing_id, played_ms: self.ms(frames) });
+            let (airing_id, arming) = (voice.airing.clone(), number);
+            self.inbox.push(Report::Progress { airing_id, arming, played_ms: self.ms(frames) });
         }
         self.callback = (!self.renderer.is_empty()).then_some(self.at + self.build.buffer_ms);
         for report in std::mem::take(&mut self.inbox) {
@@ -424,7 +420,13 @@ impl<'a> Machine<'a> {
             let frames = sounding.filter(|(number, _)| *number == voice.number).map_or(0, |(_, frames)| frames);
             let (wall_ns, played_ms) = (now.wall_ns, self.ms(frames));
             let how = EndedHow::DeviceLost;
-            self.step(Event::Speaker(Report::Ended { airing_id: voice.airing, wall_ns, played_ms, how }));
+            self.step(Event::Speaker(Report::Ended {
+                airing_id: voice.airing,
+                arming: voice.number,
+                wall_ns,
+                played_ms,
+                how,
+            }));
         }
     }
 

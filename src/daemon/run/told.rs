@@ -58,14 +58,17 @@ impl Daemon {
                 tracing::info!("{name}: {rate} Hz, {channels}");
                 return;
             }
-            SpeakerEvent::Began { airing, at_boot_ns, late_ns } => {
+            SpeakerEvent::Began { airing, arming, at_boot_ns, late_ns } => {
                 self.answer_begun(&airing);
                 self.clear("hook_failed");
-                Report::Began { airing_id: airing, wall_ns: now.wall_ns_of(at_boot_ns), error_ns: late_ns }
+                Report::Began { airing_id: airing, arming, wall_ns: now.wall_ns_of(at_boot_ns), error_ns: late_ns }
             }
-            SpeakerEvent::Progress { airing, played_ms } => Report::Progress { airing_id: airing, played_ms },
-            SpeakerEvent::Ended { airing, played_ms, at_boot_ns, how, .. } => Report::Ended {
+            SpeakerEvent::Progress { airing, arming, played_ms } => {
+                Report::Progress { airing_id: airing, arming, played_ms }
+            }
+            SpeakerEvent::Ended { airing, arming, played_ms, at_boot_ns, how, .. } => Report::Ended {
                 airing_id: airing,
+                arming,
                 wall_ns: now.wall_ns_of(at_boot_ns),
                 played_ms,
                 how: match how {
@@ -77,10 +80,10 @@ impl Daemon {
                     How::DecodeFailed => EndedHow::Broken,
                 },
             },
-            SpeakerEvent::Refused { airing, why } => match why {
+            SpeakerEvent::Refused { airing, arming, why } => match why {
                 Refusal::Missing => {
                     self.alarm("clip_bad", Text::AudioAbsent { airing: airing.clone() });
-                    Report::Refused { airing_id: airing, reason: Reason::ClipMissing }
+                    Report::Refused { airing_id: airing, arming, reason: Reason::ClipMissing }
                 }
                 Refusal::Bad(text) => {
                     tracing::error!("{}", text.say(self.language));
@@ -88,13 +91,13 @@ impl Daemon {
                         self.drop_altered(PathBuf::from(path));
                     }
                     self.alarm("clip_bad", text);
-                    Report::Refused { airing_id: airing, reason: Reason::ClipBad }
+                    Report::Refused { airing_id: airing, arming, reason: Reason::ClipBad }
                 }
-                Refusal::Late => Report::Refused { airing_id: airing, reason: Reason::Late },
-                Refusal::Quiet => Report::Refused { airing_id: airing, reason: Reason::QuietHours },
+                Refusal::Late => Report::Refused { airing_id: airing, arming, reason: Reason::Late },
+                Refusal::Quiet => Report::Refused { airing_id: airing, arming, reason: Reason::QuietHours },
                 // Taken back before its first sample.
                 Refusal::Cut => {
-                    Report::Ended { airing_id: airing, wall_ns: now.wall_ns, played_ms: 0, how: EndedHow::Cut }
+                    Report::Ended { airing_id: airing, arming, wall_ns: now.wall_ns, played_ms: 0, how: EndedHow::Cut }
                 }
             },
             SpeakerEvent::DeviceLost { error } => {

@@ -192,10 +192,10 @@ impl Control {
     fn take(&mut self, message: Message) {
         match message {
             Message::Play(play) => self.arm(*play),
-            Message::Cut { airing, end_boot_ns } => self.cut(&airing, end_boot_ns),
-            Message::Retime { airing, at_boot_ns } => self.retime(&airing, at_boot_ns),
-            Message::Bound { airing, passes_quiet, end_by_boot_ns } => {
-                let Some(a) = self.armed.iter_mut().find(|a| a.play.airing == airing) else { return };
+            Message::Cut { arming, end_boot_ns } => self.cut(arming, end_boot_ns),
+            Message::Retime { arming, at_boot_ns } => self.retime(arming, at_boot_ns),
+            Message::Bound { arming, passes_quiet, end_by_boot_ns } => {
+                let Some(a) = self.armed.iter_mut().find(|a| a.play.arming == arming) else { return };
                 a.play.passes_quiet = passes_quiet;
                 a.play.end_by_boot_ns = end_by_boot_ns;
                 if let Output::Open(open) = &self.output {
@@ -228,8 +228,7 @@ impl Control {
             Message::Refused(voice, why) => {
                 if let Some(i) = self.armed.iter().position(|a| a.voice == voice) {
                     let a = self.armed.remove(i);
-                    self.tell(SpeakerEvent::Refused { airing: a.play.airing, why });
-                    self.rest(self.now());
+                    self.refuse(a.play, why);
                 }
             }
             Message::Feed(voice, feed) => {
@@ -241,8 +240,8 @@ impl Control {
             Message::Ready(voice) => {
                 if let Some(a) = self.armed.iter_mut().find(|a| a.voice == voice && !a.ready) {
                     a.ready = true;
-                    let airing = a.play.airing.clone();
-                    self.tell(SpeakerEvent::Ready { airing });
+                    let (airing, arming) = (a.play.airing.clone(), a.play.arming);
+                    self.tell(SpeakerEvent::Ready { airing, arming });
                 }
             }
             Message::StreamOpened(generation, result) => self.opened(generation, result),
@@ -273,13 +272,6 @@ impl Control {
 
     fn arm(&mut self, play: Play) {
         self.released = false;
-        if let Some(i) = self.armed.iter().position(|a| a.play.airing == play.airing) {
-            if self.armed[i].begun.is_some() || !self.withdraw(i) {
-                tracing::warn!(airing = play.airing, "already sounding: not armed again");
-                return;
-            }
-            self.armed.remove(i);
-        }
         let armed = self.decode(play);
         self.armed.push(armed);
         self.tell_formats();
@@ -333,19 +325,23 @@ impl Control {
         }
     }
 
-    fn cut(&mut self, airing: &str, end_boot_ns: Option<i64>) {
-        let Some(i) = self.armed.iter().position(|a| a.play.airing == airing) else { return };
+    fn cut(&mut self, arming: u64, end_boot_ns: Option<i64>) {
+        let Some(i) = self.armed.iter().position(|a| a.play.arming == arming) else { return };
         if self.armed[i].begun.is_none() && self.withdraw(i) {
             let a = self.armed.remove(i);
-            self.tell(SpeakerEvent::Refused { airing: a.play.airing, why: Refusal::Cut });
-            self.rest(self.now());
+            self.refuse(a.play, Refusal::Cut);
         } else if let Output::Open(open) = &self.output {
             open.stream.shared.renderer().cut(self.armed[i].voice, end_boot_ns);
         }
     }
 
-    fn retime(&mut self, airing: &str, at_boot_ns: i64) {
-        let Some(a) = self.armed.iter_mut().find(|a| a.play.airing == airing && a.begun.is_none()) else { return };
+    fn refuse(&mut self, play: Play, why: Refusal) {
+        self.tell(SpeakerEvent::Refused { airing: play.airing, arming: play.arming, why });
+        self.rest(self.now());
+    }
+
+    fn retime(&mut self, arming: u64, at_boot_ns: i64) {
+        let Some(a) = self.armed.iter_mut().find(|a| a.play.arming == arming && a.begun.is_none()) else { return };
         let by = at_boot_ns - a.play.at_boot_ns;
         a.play.at_boot_ns = at_boot_ns;
         a.play.start_by_boot_ns += by;
@@ -441,12 +437,12 @@ impl Control {
                 let Some(i) = find(&self.armed, voice) else { return };
                 self.armed[i].begun = Some(at_boot_ns);
                 self.armed[i].told_progress = at_boot_ns;
-                let airing = self.armed[i].play.airing.clone();
+                let Play { airing, arming, .. } = self.armed[i].play.clone();
                 // Its own word that it is ready may still be on the way.
                 if !std::mem::replace(&mut self.armed[i].ready, true) {
-                    self.tell(SpeakerEvent::Ready { airing: airing.clone() });
+                    self.tell(SpeakerEvent::Ready { airing: airing.clone(), arming });
                 }
-                self.tell(SpeakerEvent::Began { airing, at_boot_ns, late_ns });
+                self.tell(SpeakerEvent::Began { airing, arming, at_boot_ns, late_ns });
             }
             Report::Ended { voice, at_boot_ns, accepted, how } => {
                 let Some(i) = find(&self.armed, voice) else { return };
@@ -463,7 +459,8 @@ impl Control {
                 self.silent_from = self.silent_from.max(at_boot_ns);
                 self.rest(at_boot_ns);
                 let total_ms = a.total_ms();
-                let ended = SpeakerEvent::Ended { airing: a.play.airing, played_ms, total_ms, at_boot_ns, how };
+                let Play { airing, arming, .. } = a.play;
+                let ended = SpeakerEvent::Ended { airing, arming, played_ms, total_ms, at_boot_ns, how };
                 self.held.push((at_boot_ns, ended));
             }
             Report::Refused { voice, why } => {
@@ -473,8 +470,7 @@ impl Control {
                     NotBegun::Late => Refusal::Late,
                     NotBegun::Quiet => Refusal::Quiet,
                 };
-                self.tell(SpeakerEvent::Refused { airing: a.play.airing, why });
-                self.rest(self.now());
+                self.refuse(a.play, why);
             }
         }
     }
@@ -519,8 +515,7 @@ impl Control {
             let grace = if a.play.seam { 1_000 * MS } else { 30 * MS };
             if a.begun.is_none() && !a.placed && now > a.play.start_by_boot_ns.max(a.play.at_boot_ns) + grace {
                 let a = self.armed.remove(i);
-                self.tell(SpeakerEvent::Refused { airing: a.play.airing, why: Refusal::Late });
-                self.rest(now);
+                self.refuse(a.play, Refusal::Late);
             } else {
                 i += 1;
             }
@@ -537,8 +532,8 @@ impl Control {
             && now - a.told_progress >= 1_000 * MS
         {
             a.told_progress = now;
-            let airing = a.play.airing.clone();
-            self.tell(SpeakerEvent::Progress { airing, played_ms });
+            let (airing, arming) = (a.play.airing.clone(), a.play.arming);
+            self.tell(SpeakerEvent::Progress { airing, arming, played_ms });
         }
     }
 
@@ -704,19 +699,21 @@ impl Control {
             let total_ms = a.total_ms();
             until = now + (total_ms - a.play.offset_ms - played_ms).max(0) * MS + LINGER_NS;
             // A report that it began may have been on the way.
+            let Play { airing, arming, .. } = a.play;
             if a.begun.is_none() {
                 let at_boot_ns = seen.max(a.play.at_boot_ns);
                 let late_ns = at_boot_ns - a.play.at_boot_ns;
-                self.tell(SpeakerEvent::Began { airing: a.play.airing.clone(), at_boot_ns, late_ns });
+                self.tell(SpeakerEvent::Began { airing: airing.clone(), arming, at_boot_ns, late_ns });
             }
-            let (airing, how) = (a.play.airing, How::DeviceLost);
-            self.tell(SpeakerEvent::Ended { airing, played_ms, total_ms, at_boot_ns: seen, how });
+            let how = How::DeviceLost;
+            self.tell(SpeakerEvent::Ended { airing, arming, played_ms, total_ms, at_boot_ns: seen, how });
         }
         for (_, event) in std::mem::take(&mut self.held) {
+            let how = How::DeviceLost;
             self.tell(match event {
-                SpeakerEvent::Ended { airing, played_ms, total_ms, at_boot_ns, .. } if at_boot_ns > seen => {
+                SpeakerEvent::Ended { airing, arming, played_ms, total_ms, at_boot_ns, .. } if at_boot_ns > seen => {
                     let played_ms = (played_ms - (at_boot_ns - seen) / MS).max(0);
-                    SpeakerEvent::Ended { airing, played_ms, total_ms, at_boot_ns: seen, how: How::DeviceLost }
+                    SpeakerEvent::Ended { airing, arming, played_ms, total_ms, at_boot_ns: seen, how }
                 }
                 event => event,
             });
