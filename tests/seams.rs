@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use loaxa::domain::airing::{Entry, Write};
+use loaxa::domain::airing::{Entry, Reason, Write};
 use loaxa::domain::config::read_config;
 use loaxa::domain::playlist::{Form, read_list};
 use loaxa::domain::playout::{Action, EndedHow, Event, Past, Playout, Report, Saved, Settings};
@@ -82,6 +82,45 @@ fn an_armed_seam_stays_armed_while_the_item_before_it_is_not_reported_over() {
         assert_eq!(plays, [(1, id(1)), (2, id(2)), (3, id(3))], "{late_ms} ms late");
         assert_eq!(cuts, Vec::<u64>::new(), "{late_ms} ms late");
     }
+}
+
+/// The loop wakes late, and hears that what waited was refused in the very step that deals with its beginning: what is
+/// tried again is armed once.
+#[test]
+fn what_was_refused_before_the_loop_woke_is_armed_once_more_at_most() {
+    let start = Wall::parse_rfc3339("2022-10-05T05:30:00+07:00").unwrap();
+    let from = start + -120_000;
+    let config = read_config(CONFIG.as_bytes(), true).value.unwrap();
+    let list = read_list(LIST.replace("at = ", "late = \"5s\", at = ").as_bytes(), Form::Local).value.unwrap();
+    let lists = [InForce { source: "local".into(), list: Arc::new(list), since: from }];
+    let programme = Arc::new(Programme::new(Arc::new(config), &lists).unwrap());
+    let settings = Settings { pre_roll_ms: 2_000, lead_ms: 300, output: "null".into(), ideal: false };
+    let id = "local/s/2022-10-05T05:30:00+07:00/1";
+    let mut again = 0;
+    for reason in [Reason::Late, Reason::QuietHours, Reason::ClipBad] {
+        let mut playout = Playout::new(programme.clone(), settings.clone(), None, from);
+        let mut armed = Vec::new();
+        let mut step = |at: Wall, event: Event| {
+            let now = Now { wall_ns: at.0 * 1_000_000, boot_ns: (at - from) * 1_000_000, clock: ClockState::Synced };
+            let plays = playout.step(now, event).into_iter().filter_map(|action| match action {
+                Action::Play { arming, begin } => Some((arming, begin.airing_id)),
+                _ => None,
+            });
+            armed.extend(plays.filter(|(_, airing)| airing == id).map(|(arming, _)| arming));
+            armed.clone()
+        };
+        let mut at = from;
+        while at < start {
+            step(at, Event::Tick);
+            at = at + 500;
+        }
+        assert_eq!(step(start + -100, Event::Tick), [1]);
+        let refused = Report::Refused { airing_id: id.into(), arming: 1, reason };
+        let armed = step(start + 500, Event::Speaker(refused));
+        assert!(armed.len() <= 2, "{reason:?}: {armed:?}");
+        again += armed.len() - 1;
+    }
+    assert!(again > 0, "nothing was tried again");
 }
 
 /// The clock is set forward past the start of what waits at the speaker: its row says `missed`, and so it is.

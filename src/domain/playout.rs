@@ -804,6 +804,8 @@ impl Playout {
                     self.armings.remove(&airing_id);
                 }
                 Report::Refused { airing_id, reason, .. } => {
+                    // A loop that woke late hears it in the very step that deals with the beginning: there is none.
+                    out.retain(|d| !matches!(d, Decision::Begin(b) if b.airing_id == airing_id));
                     stage.refused(&airing_id, reason, &light, out);
                     self.armed.remove(&airing_id);
                     self.armings.remove(&airing_id);
@@ -948,7 +950,8 @@ impl Playout {
             self.armings.clear();
         }
         self.last_arming += 1;
-        self.armings.insert(airing_id.to_owned(), self.last_arming);
+        let before = self.armings.insert(airing_id.to_owned(), self.last_arming);
+        debug_assert_eq!(before, None, "{airing_id} would sound twice");
         self.last_arming
     }
 
