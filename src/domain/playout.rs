@@ -621,8 +621,12 @@ impl Playout {
         self.fixed_until = self.fixed_until.min(now.wall());
         self.walk_from(self.fixed_until, now.wall());
         self.held.iter_mut().for_each(|report| report.clock_stepped(step_ms));
-        let armed = self.armed.values();
-        actions.extend(armed.map(|a| Action::Retime { arming: a.arming, at: a.begin.at }));
+        for armed in self.armed.values_mut() {
+            if let Some((wall_ns, _)) = &mut armed.began {
+                *wall_ns += step_ms * 1_000_000;
+            }
+            actions.push(Action::Retime { arming: armed.arming, at: armed.begin.at });
+        }
         self.changed = true;
     }
 
