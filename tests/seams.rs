@@ -123,6 +123,35 @@ fn what_was_refused_before_the_loop_woke_is_armed_once_more_at_most() {
     assert!(again > 0, "nothing was tried again");
 }
 
+/// An emergency nobody foresaw, of a clip shorter than a second: what follows it is armed for the moment it ends.
+#[test]
+fn what_follows_a_short_clip_nobody_foresaw_is_armed_for_its_own_moment() {
+    let start = Wall::parse_rfc3339("2022-10-05T06:30:00+07:00").unwrap();
+    let config = read_config(CONFIG.replace("clips = \"c\"", "clips = \"c\"\nemergency = true").as_bytes(), true);
+    let config = Arc::new(config.value.unwrap());
+    let programme = |text: &str| {
+        let list = read_list(text.as_bytes(), Form::Local).value.unwrap();
+        let lists = [InForce { source: "local".into(), list: Arc::new(list), since: start + -600_000 }];
+        Arc::new(Programme::new(config.clone(), &lists).unwrap())
+    };
+    let short = LIST.replace("1500", "700");
+    let urgent = format!(
+        "{short}emergencies = [{{ id = \"e\", clip = \"a\", from = \"2022-10-05T06:00:00+07:00\", \
+         until = \"2022-10-05T07:00:00+07:00\", repeat = 2, gap = \"0s\" }}]\n"
+    );
+    let settings = Settings { pre_roll_ms: 2_000, lead_ms: 0, output: "null".into(), ideal: false };
+    let mut playout = Playout::new(programme(&short), settings, None, start + -30_000);
+    let now =
+        |at: Wall| Now { wall_ns: at.0 * 1_000_000, boot_ns: (at - start) * 1_000_000, clock: ClockState::Synced };
+    playout.step(now(start + -30_000), Event::Tick);
+    let actions = playout.step(now(start), Event::Programme(programme(&urgent)));
+    let begins = actions.into_iter().filter_map(|action| match action {
+        Action::Play { begin, .. } => Some(begin.at - start),
+        _ => None,
+    });
+    assert_eq!(begins.collect::<Vec<_>>(), [0, 700]);
+}
+
 /// The clock is set forward past the start of what waits at the speaker: its row says `missed`, and so it is.
 #[test]
 fn what_a_clock_step_made_too_late_is_taken_back_from_the_speaker() {

@@ -20,6 +20,11 @@ impl Playout {
         let mut ahead = self.stage.clone();
         ahead.conditions.device_ok = true;
         ahead.conditions.hook_failed = false;
+        // What was given to the speaker in this very step sounds, though it has not said so yet: or it would be played
+        // once more ahead, and what follows foreseen a clip too late.
+        if let Some((airing_id, at)) = ahead.voice.as_ref().filter(|v| !v.begun).map(|v| (v.airing_id.clone(), v.at)) {
+            ahead.began(&airing_id, at.0 * 1_000_000, 0);
+        }
         let mut out = Vec::new();
         let armed = Vec::new();
         let light = Light { ideal: true, lead_ms: 0, ..self.light(now, &armed) };
