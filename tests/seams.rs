@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use loaxa::domain::airing::{Entry, Reason, Write};
+use loaxa::domain::airing::{Entry, Outcome, Reason, Write};
 use loaxa::domain::config::read_config;
 use loaxa::domain::playlist::{Form, read_list};
 use loaxa::domain::playout::{Action, EndedHow, Event, Past, Playout, Report, Saved, Settings};
 use loaxa::domain::schedule::{InForce, Programme};
-use loaxa::domain::stage::Absence;
+use loaxa::domain::stage::{Absence, Stop};
 use loaxa::domain::time::{ClockState, Now, Wall};
 
 const CONFIG: &str =
@@ -121,6 +121,56 @@ fn what_was_refused_before_the_loop_woke_is_armed_once_more_at_most() {
         again += armed.len() - 1;
     }
     assert!(again > 0, "nothing was tried again");
+}
+
+/// Taken back and armed again: the speaker's late word that the first arming is over does not end the second.
+#[test]
+fn the_late_end_of_an_arming_that_was_taken_back_ends_nothing() {
+    let start = Wall::parse_rfc3339("2022-10-05T05:30:00+07:00").unwrap();
+    let config = read_config(CONFIG.as_bytes(), true).value.unwrap();
+    let list = read_list(LIST.as_bytes(), Form::Local).value.unwrap();
+    let from = start + -120_000;
+    let lists = [InForce { source: "local".into(), list: Arc::new(list), since: from }];
+    let programme = Arc::new(Programme::new(Arc::new(config), &lists).unwrap());
+    let settings = Settings { pre_roll_ms: 2_000, lead_ms: 300, output: "null".into(), ideal: false };
+    let mut playout = Playout::new(programme, settings, None, from);
+    let airing_id = "local/s/2022-10-05T05:30:00+07:00/1".to_owned();
+    let (mut orders, mut rows) = (Vec::new(), Vec::new());
+    let mut step = |at: Wall, event: Event| {
+        let now = Now { wall_ns: at.0 * 1_000_000, boot_ns: (at - from) * 1_000_000, clock: ClockState::Synced };
+        for action in playout.step(now, event) {
+            match action {
+                Action::Play { arming, begin } if begin.airing_id == airing_id => orders.push(("play", arming)),
+                Action::Cut { arming, .. } => orders.push(("cut", arming)),
+                Action::Write(writes) => rows.extend(writes.into_iter().filter_map(|write| match write {
+                    Write::Append(Entry::Airing(row)) if row.airing_id == airing_id => {
+                        Some((row.outcome, row.played_ms))
+                    }
+                    _ => None,
+                })),
+                _ => {}
+            }
+        }
+    };
+    let mut at = from;
+    while at < start + -1_500 {
+        step(at, Event::Tick);
+        at = at + 500;
+    }
+    let since = start + -1_400;
+    step(since, Event::Stop(Stop { since, until: None, but_emergency: false, by: None, why: None }));
+    step(start + -1_000, Event::Resume { by: None });
+    step(start, Event::Tick);
+    let ended = |arming, ms, how| {
+        let (airing_id, wall_ns) = (airing_id.clone(), (start + ms).0 * 1_000_000);
+        Event::Speaker(Report::Ended { airing_id, arming, wall_ns, played_ms: ms, how })
+    };
+    step(start + 20, ended(1, 0, EndedHow::Cut));
+    let began = Report::Began { airing_id: airing_id.clone(), arming: 2, wall_ns: start.0 * 1_000_000, error_ns: 0 };
+    step(start + 40, Event::Speaker(began));
+    step(start + 1_500, ended(2, 1_500, EndedHow::Whole));
+    assert_eq!(orders, [("play", 1), ("cut", 1), ("play", 2)]);
+    assert_eq!(rows, [(Outcome::Aired, 1_500)]);
 }
 
 /// An emergency nobody foresaw, of a clip shorter than a second: what follows it is armed for the moment it ends.
